@@ -1,0 +1,242 @@
+"""`querist.toml`: every setting, its default and its meaning. The reference in docs/ is generated from here."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from querist.core.errors import DataError, SettingError, UnknownName
+
+FILE_NAME = "querist.toml"
+Names = list[str]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProjectSettings(Section):
+    name: str = Field("my-project", description="Name shown in reports.", min_length=1)
+    seed: int = Field(0, description="Seed of every random draw; the same seed and data give the same queries.", ge=0)
+
+
+class ObjectiveSettings(Section):
+    metric: str = Field(
+        "macro_f1",
+        description="The metric that counts: accuracy, macro_f1, micro_f1, weighted_f1, roc_auc, average_precision, "
+        "log_loss, cohen_kappa, mcc, or f1:CLASS, recall:CLASS, precision:CLASS.",
+    )
+    goal: float | None = Field(None, description="Stop when the metric reaches this with its confidence bound.")
+    budget_labels: int | None = Field(
+        None, description="Labels that may be asked, seed set included; labels that came with the data are free.", ge=1
+    )
+    budget_money: float | None = Field(None, description="Money that labels may cost, in `currency`.", gt=0)
+    budget_hours: float | None = Field(None, description="Hours people may spend labeling.", gt=0)
+    cost_per_label: float | None = Field(None, description="Price of one label, in `currency`.", ge=0)
+    currency: str = Field("EUR", description="Currency of costs.")
+    seconds_per_label: float | None = Field(
+        None, description="Seconds one label takes, used where no measured time came with it.", gt=0
+    )
+    deadline: date | None = Field(None, description="Last day of labeling; the loop stops after it.")
+    owner: str = Field("", description="Who answers for the goal.")
+    why: str = Field("", description="One sentence: why active learning matters here.")
+
+    @model_validator(mode="after")
+    def _budgets_have_a_price(self) -> Self:
+        if self.budget_money is not None and not self.cost_per_label:
+            raise ValueError("budget_money needs cost_per_label (the price of one label)")
+        return self
+
+
+class DataSettings(Section):
+    kind: Literal["text", "image", "tabular"] = Field("text", description="What an item is.")
+    source: str = Field("", description="File, folder or zip that `querist ingest` reads when none is given.")
+    format: str = Field(
+        "auto", description="Reader: auto (by file name), csv, tsv, jsonl, parquet, images, arrays, or a plugin."
+    )
+    encoding: str = Field("auto", description="Text encoding of csv, tsv and jsonl; auto looks at the first megabyte.")
+    id: str | None = Field(None, description="Column with a unique id; without it the content names the item.")
+    text: Names = Field(default_factory=list, description="Text columns, joined by a line break.")
+    image: str | None = Field(None, description="Column with the image (bytes, array or a path beside the table).")
+    numeric: Names = Field(default_factory=list, description="Numeric columns of a tabular item.")
+    categorical: Names = Field(default_factory=list, description="Categorical columns of a tabular item.")
+    label: str | None = Field(None, description="Column with the known labels; may be empty for most rows.")
+    label_map: dict[str, str] = Field(
+        default_factory=dict, description='Renames label values, e.g. {"1" = "negative"}.'
+    )
+    classes: Names = Field(
+        default_factory=list, description="Allowed labels; other values go to quarantine. Empty: as found."
+    )
+    split: str | None = Field(None, description="Column with pool, validation or test (also train, dev, holdout).")
+    context: Names = Field(default_factory=list, description="Columns that annotators see and the model does not.")
+    checks: dict[str, list[str] | Literal["number"]] = Field(
+        default_factory=dict, description='Allowed values of a column, or "number"; other rows go to quarantine.'
+    )
+    deduplicate: bool = Field(True, description="Use one item of each group of duplicates; the others stay on record.")
+
+
+class PreprocessingSettings(Section):
+    steps: list[str | dict[str, Any]] | None = Field(
+        None, description="Steps in order, by name or as {name = ..., setting = ...}; unset: the defaults of the kind."
+    )
+
+
+class SplitSettings(Section):
+    validation: float = Field(0.1, description="Share of groups kept for calibration and search.", ge=0, lt=1)
+    test: float = Field(
+        0.1, description="Share of groups kept as the holdout, never asked, never trained on.", ge=0, lt=1
+    )
+    salt: str = Field("querist", description="Changes which groups fall into which split.")
+
+    @model_validator(mode="after")
+    def _pool_remains(self) -> Self:
+        if self.validation + self.test >= 1:
+            raise ValueError("validation + test must leave a share for the pool")
+        return self
+
+
+class SeedSettings(Section):
+    size: int | None = Field(None, description="Items in the seed set; takes precedence over `share`.", ge=1)
+    share: float = Field(
+        0.05, description="Share of the pool in the seed set; 0.05 to 0.10 is the usual advice.", gt=0, lt=1
+    )
+    draw: Literal["auto", "balanced", "stratified", "random", "typical"] = Field(
+        "auto",
+        description="How the seed set is drawn: by class (balanced, stratified), random, or typical (cluster the pool, "
+        "take the most typical item of each cluster). auto: balanced where labels exist, else typical.",
+    )
+
+
+class LearnerSettings(Section):
+    name: str = Field(
+        "auto",
+        description="Learner by name, or a scikit-learn estimator as package.module:Class. auto: tfidf-logistic for "
+        "text, pixels-logistic for images, table-boosting for tabular.",
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="Hyper-parameters of the learner.")
+    encoder: str | None = Field(None, description="Encoder by name, instead of the learner's own.")
+    encoder_params: dict[str, Any] = Field(default_factory=dict, description="Settings of the encoder.")
+    class_weight: Literal["balanced"] | dict[str, float] | None = Field(None, description="Class weights in training.")
+    calibration: Literal["none", "temperature", "platt", "isotonic"] = Field(
+        "temperature", description="How probabilities are calibrated."
+    )
+    calibrate_on: Literal["auto", "validation", "cross-validation"] = Field(
+        "auto", description="Data that fit the calibration; auto: the validation split where it has labels."
+    )
+    search: dict[str, list[Any]] = Field(
+        default_factory=dict, description="Hyper-parameter values to try on the validation split, e.g. {C = [1, 10]}."
+    )
+    trusted_types: Names = Field(
+        default_factory=list, description="Types of a custom estimator that may be loaded back."
+    )
+
+
+class QuerySettings(Section):
+    strategy: str = Field("kmeans", description="Strategy by name, name:measure, or package.module:name.")
+    batch_size: int = Field(100, description="Items asked in a round; 100 to 500 suits most teams.", ge=1)
+    measures: dict[str, float] = Field(
+        default_factory=lambda: {"entropy": 0.5, "margin": 0.5},
+        description="Measures and their weights; more than one are joined after rank normalisation.",
+        min_length=1,
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="Settings of the strategy, e.g. {clusters = 50}.")
+
+
+class RetrainingSettings(Section):
+    when: Literal["batch", "labels", "plateau"] = Field(
+        "batch",
+        description="When to retrain in full: after each batch, when `min_labels` new labels have arrived, or when the "
+        "validation loss has stopped improving (warm updates in between, where the learner can).",
+    )
+    min_labels: int = Field(500, description='New labels that trigger retraining under when = "labels".', ge=1)
+    patience: int = Field(2, description='Rounds without improvement under when = "plateau".', ge=1)
+    min_improvement: float = Field(
+        0.005, description="Relative fall of the validation loss that counts as improvement.", ge=0
+    )
+    warm_start: bool = Field(False, description="Start training from the last model where the learner can.")
+
+
+class EvaluationSettings(Section):
+    metrics: list[str] = Field(
+        default_factory=lambda: ["accuracy", "macro_f1", "log_loss"],
+        description="Metrics recorded besides the objective's.",
+    )
+    confidence: float = Field(0.95, description="Level of the confidence intervals.", gt=0.5, lt=1)
+    resamples: int = Field(1000, description="Bootstrap resamples behind an interval.", ge=100)
+    calibration_tolerance: float = Field(
+        0.05, description="Calibration error that is tolerated before a round's record carries a warning.", ge=0, le=1
+    )
+
+
+class StorageSettings(Section):
+    ledger: str = Field(
+        "sqlite:///.querist/ledger.db", description="Database URL: sqlite:///file or postgresql+psycopg://..."
+    )
+    snapshots: str = Field("snapshots", description="Folder or fsspec URL of the snapshots.")
+    artifacts: str = Field(".querist/artifacts", description="Folder or fsspec URL of models and score arrays.")
+    features: str = Field(
+        ".querist/features", description="Local folder of cached features; may be deleted at any time."
+    )
+
+
+class Settings(Section):
+    project: ProjectSettings = Field(default_factory=ProjectSettings, description="The project itself.")
+    objective: ObjectiveSettings = Field(
+        default_factory=ObjectiveSettings, description="What is to be reached, at what cost."
+    )
+    data: DataSettings = Field(
+        default_factory=DataSettings, description="Where the raw data lies and what its columns mean."
+    )
+    preprocessing: PreprocessingSettings = Field(
+        default_factory=PreprocessingSettings, description="Cleaning of items."
+    )
+    splits: SplitSettings = Field(default_factory=SplitSettings, description="Pool, validation and holdout.")
+    seed_set: SeedSettings = Field(default_factory=SeedSettings, description="The first labeled items.")
+    learner: LearnerSettings = Field(default_factory=LearnerSettings, description="The model.")
+    query: QuerySettings = Field(default_factory=QuerySettings, description="Which items are asked.")
+    retraining: RetrainingSettings = Field(
+        default_factory=RetrainingSettings, description="When the model is trained again."
+    )
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="How quality is measured.")
+    storage: StorageSettings = Field(default_factory=StorageSettings, description="Where everything is kept.")
+
+
+def parse(values: dict[str, Any], *, origin: str = "settings") -> Settings:
+    """Settings from plain values. Raises SettingError naming the setting, its value and its meaning."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingError("\n".join(_explain(e, origin) for e in error.errors())) from None
+
+
+def load(path: Path) -> Settings:
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; run `querist init` to create one") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{path} is not valid TOML: {error}") from None
+    return parse(values, origin=str(path))
+
+
+def sections() -> dict[str, type[Section]]:
+    return {name: field.annotation for name, field in Settings.model_fields.items() if field.annotation is not None}
+
+
+def _explain(error: Any, origin: str) -> str:  # Any: pydantic's ErrorDetails
+    path = [str(part) for part in error["loc"]]
+    name = ".".join(path) or "settings"
+    if error["type"] == "extra_forbidden":
+        known = sections() if len(path) == 1 else sections()[path[0]].model_fields
+        return f"{origin}: {UnknownName('setting', path[-1], known)}"
+    message = error["msg"].removeprefix("Value error, ")
+    section = sections().get(path[0]) if path else None
+    field = section.model_fields.get(path[1]) if section and len(path) > 1 else None
+    if field is None:
+        return f"{origin}: {name}: {message}"
+    return f"{origin}: {name} = {error['input']!r}: {message}. It means: {field.description}"

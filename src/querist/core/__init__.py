@@ -1,0 +1,1 @@
+"""Floor 1: types, protocols, choosing and naming. numpy only."""

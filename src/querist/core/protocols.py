@@ -1,0 +1,74 @@
+"""What a part must be able to do to take its place in the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from querist.core.types import Codes, Embeddings, Matrix, Pool, Probabilities, Scores, Selection
+
+Items = Mapping[str, Sequence[Any]]
+"""A block of items by column: {"text": [...]}, {"image": [bytes, ...]} or {"x.age": [...], "x.city": [...]}."""
+
+
+class Measure(Protocol):
+    """(n_items, n_classes) probabilities -> (n_items,) scores, higher means ask first."""
+
+    def __call__(self, proba: Probabilities, /) -> Scores: ...
+
+
+class Strategy(Protocol):
+    """Picks `batch_size` of the pool. `needs` names what the pool must hold: "scores", "proba", "embeddings"."""
+
+    needs: frozenset[str]
+
+    def __call__(self, pool: Pool, batch_size: int, rng: np.random.Generator, /) -> Selection: ...
+
+
+class Encoder(Protocol):
+    """Turns items into features without ever seeing a label. `fit` sees pool items only."""
+
+    def fit(self, blocks: Iterable[Items], *, rng: np.random.Generator) -> Self: ...
+    def transform(self, items: Items) -> Matrix: ...
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Arrays that `restore` needs, without pickled objects."""
+        ...
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> Self: ...
+
+
+class Learner(Protocol):
+    """Features and class codes in, probabilities over all classes of the project out."""
+
+    def fit(
+        self,
+        X: Matrix,
+        y: Codes,
+        *,
+        sample_weight: NDArray[np.float64] | None = None,
+        validation: tuple[Matrix, Codes] | None = None,
+    ) -> Self: ...
+    def predict_proba(self, X: Matrix) -> Probabilities: ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A learner that can place items in its own space."""
+
+    def embed(self, X: Matrix) -> Embeddings: ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A learner that can give several opinions: MC dropout, committee, ensemble."""
+
+    def sample_proba(self, X: Matrix, *, n_samples: int, rng: np.random.Generator) -> Probabilities: ...
+
+
+class Reader(Protocol):
+    """Streams a source, one row at a time, with its place in the source (line number, counted from 1)."""
+
+    def __iter__(self) -> Iterator[Any]: ...

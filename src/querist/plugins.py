@@ -1,0 +1,85 @@
+"""Finds parts by name: built-ins in tables of strings, strangers by entry point or as `package.module:name`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from querist.core.errors import SettingError, UnknownName
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "measures": {
+        "least_confidence": "querist.stages.uncertainty_scoring.measures:least_confidence",
+        "margin": "querist.stages.uncertainty_scoring.measures:margin",
+        "entropy": "querist.stages.uncertainty_scoring.measures:entropy",
+    },
+    "strategies": {
+        "random": "querist.stages.query_strategy.random:Random",
+        "uncertainty": "querist.stages.query_strategy.uncertainty:Uncertainty",
+        "kmeans": "querist.stages.query_strategy.kmeans:KMeansDiversity",
+    },
+    "encoders": {
+        "tfidf": "querist.models.encoders.tfidf:Tfidf",
+        "hashing": "querist.models.encoders.hashing:Hashing",
+        "sentence-embeddings": "querist.models.encoders.sentence:SentenceEmbeddings",
+        "pixels": "querist.models.encoders.pixels:Pixels",
+        "table": "querist.models.encoders.table:Table",
+    },
+    "heads": {
+        "logistic": "querist.models.heads:logistic",
+        "svm": "querist.models.heads:svm",
+        "boosting": "querist.models.heads:boosting",
+        "forest": "querist.models.heads:forest",
+        "naive-bayes": "querist.models.heads:naive_bayes",
+    },
+    "learners": {
+        "tfidf-logistic": "querist.models.learners:tfidf_logistic",
+        "tfidf-svm": "querist.models.learners:tfidf_svm",
+        "tfidf-naive-bayes": "querist.models.learners:tfidf_naive_bayes",
+        "hashing-logistic": "querist.models.learners:hashing_logistic",
+        "embeddings-logistic": "querist.models.learners:embeddings_logistic",
+        "pixels-logistic": "querist.models.learners:pixels_logistic",
+        "pixels-forest": "querist.models.learners:pixels_forest",
+        "table-boosting": "querist.models.learners:table_boosting",
+        "table-forest": "querist.models.learners:table_forest",
+        "table-logistic": "querist.models.learners:table_logistic",
+    },
+    "readers": {
+        "csv": "querist.stages.raw_data.delimited:read_csv",
+        "tsv": "querist.stages.raw_data.delimited:read_tsv",
+        "jsonl": "querist.stages.raw_data.jsonl:read_jsonl",
+        "parquet": "querist.stages.raw_data.parquet:read_parquet",
+        "images": "querist.stages.raw_data.images:read_images",
+        "arrays": "querist.stages.raw_data.arrays:read_arrays",
+    },
+}
+"""Group -> name -> where it lives. Entry points use the same groups, as `querist.strategies` and so on."""
+
+
+def available(group: str) -> list[str]:
+    return sorted({*BUILT_IN[group], *(e.name for e in entry_points(group=f"querist.{group}"))})
+
+
+def find(group: str, name: str) -> Any:  # Any: whatever the plugin is; its protocol is checked where it is used
+    """The object behind a name, an entry point or an import path. Raises UnknownName, listing what is available."""
+    if name in BUILT_IN[group]:
+        return load(BUILT_IN[group][name])
+    for entry in entry_points(group=f"querist.{group}", name=name):
+        return entry.load()
+    if ":" in name and "." in name.split(":")[0]:
+        return load(name)
+    raise UnknownName(group.removesuffix("s").replace("strategie", "strategy"), name, available(group))
+
+
+def load(path: str) -> Any:
+    """`package.module:name` imported. Raises SettingError saying which half is missing."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"cannot import {path!r}: no module named {error.name!r}; is its package installed?"
+        ) from error
+    except AttributeError:
+        raise SettingError(f"cannot import {path!r}: module {module!r} has no {name!r}") from None
