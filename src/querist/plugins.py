@@ -83,3 +83,12 @@ def load(path: str) -> Any:
         ) from error
     except AttributeError:
         raise SettingError(f"cannot import {path!r}: module {module!r} has no {name!r}") from None
+
+
+def describe(group: str) -> dict[str, str]:
+    """Name -> first line of its docstring, for lists on the command line and in the reference."""
+    found = {}
+    for name in available(group):
+        doc = find(group, name).__doc__ or ""
+        found[name] = doc.strip().split("\n")[0]
+    return found

@@ -21,7 +21,8 @@ class Measure(Protocol):
 
 
 class Strategy(Protocol):
-    """Picks `batch_size` of the pool. `needs` names what the pool must hold: "scores", "proba", "embeddings"."""
+    """Picks `batch_size` of the pool. `needs` names what the pool must hold: "scores", "proba", "embeddings",
+    "labeled_embeddings", "model" (classifier, features and labeled items)."""
 
     needs: frozenset[str]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 from querist.core.errors import PoolExhausted, ShapeError
 from querist.core.types import Indices, Scores
@@ -34,3 +36,17 @@ def top_k(scores: Scores, k: int, rng: np.random.Generator) -> Indices:
     ties = rng.choice(np.flatnonzero(scores == cut), size=k - len(above), replace=False)
     chosen = np.concatenate([above, ties])
     return chosen[np.lexsort((rng.random(k), -scores[chosen]))]
+
+
+def place_in_group(groups: NDArray[Any], *keys: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
+    """(n,) the place 0, 1, ... of each item among those of its group; smaller keys first, equal ones in random order.
+
+    `keys` are (n,) each, of any type that sorts; the first one decides before the second. O(n log n).
+    """
+    if not len(groups):
+        return np.empty(0, dtype=np.intp)
+    order = np.lexsort((rng.random(len(groups)), *keys[::-1], groups))
+    starts = np.flatnonzero(np.r_[True, groups[order][1:] != groups[order][:-1]])
+    places = np.empty(len(groups), dtype=np.intp)
+    places[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))
+    return places

@@ -29,7 +29,9 @@ class Pool:
 
     `scores` are the measures' (n_items,), `proba` the model's (n_items, n_classes); `embed(indices)` gives
     (len(indices), n_dims) float32 for a part of the pool, so that a strategy pays only for its candidates.
-    `budget_left` counts the labels that can still be asked (None: no limit).
+    `budget_left` counts the labels that can still be asked (None: no limit). `classifier` is the current model with
+    predict_proba, predict and classes_, `X()` gives the pool's features (n_items, n_features) and `labeled` what the
+    model was trained on; strategies made for other libraries need these three.
     """
 
     n_items: int
@@ -38,6 +40,13 @@ class Pool:
     embed: Callable[[Indices], Embeddings] | None = None
     labeled_embeddings: Embeddings | None = None
     budget_left: int | None = None
+    classifier: Any | None = None  # Any: a scikit-learn estimator, which this floor does not import
+    X: Callable[[], Matrix] | None = None
+    labeled: tuple[Matrix, Codes] | None = None
+
+    def scores_at(self, indices: Indices) -> Scores:
+        """(k,) scores of some items; zeros where the pool holds none, since then no item comes before another."""
+        return np.zeros(len(indices)) if self.scores is None else self.scores[indices]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Encoders: items in, features out; none of them ever sees a label."""

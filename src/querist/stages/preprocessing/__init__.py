@@ -1,0 +1,1 @@
+"""Pre-processing: declared steps, groups of duplicates, and splits that no group straddles."""

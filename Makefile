@@ -1,0 +1,16 @@
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: install demo test check bench docs
+
+install: .venv/dev.done
+demo: .venv/demo.done ; $(BIN)/querist demo
+test: install ; $(BIN)/python -m pytest
+check: install ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+bench: install ; $(BIN)/python benchmarks/run.py
+docs: install ; $(BIN)/python docs/reference.py
+
+.venv/bin/python: ; $(PYTHON) -m venv .venv
+.venv/demo.done: pyproject.toml constraints.txt | .venv/bin/python ; $(PIP) -e '.[demo]' && touch $@
+.venv/dev.done: pyproject.toml constraints.txt | .venv/bin/python ; $(PIP) -e '.[dev]' && touch $@

@@ -1,0 +1,5 @@
+"""`python -m querist`."""
+
+from querist.cli import main
+
+main()

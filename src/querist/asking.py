@@ -1,0 +1,96 @@
+"""From chosen positions to the rows of a round: shared by the seed set and by every later query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from querist.core.hashing import key_of
+from querist.core.types import Indices, Probabilities
+from querist.snapshots.payload import payloads
+from querist.snapshots.snapshot import POOL
+from querist.step import Context, StepResult
+from querist.store.annotations import Annotation
+from querist.store.ledger import Tx
+from querist.store.rounds import Query, Round, asked_positions, open_round
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A round about to be opened: positions best first, with what the record and the annotators need to know."""
+
+    positions: Indices
+    scores: Sequence[float] | None
+    parts: Sequence[Mapping[str, float]]
+    proba: Probabilities | None
+    strategy: str
+    model_version: str | None
+    thresholds: Mapping[str, float]
+    note: str
+
+
+def build_queries(asked: Asked, ctx: Context) -> list[Query]:
+    splits = ctx.snapshot.splits()[asked.positions]
+    found = payloads(ctx.snapshot, asked.positions, ctx.artifacts)
+    queries = []
+    for rank, (position, split, (item, payload)) in enumerate(zip(asked.positions, splits, found, strict=True)):
+        if asked.proba is not None:
+            order = np.argsort(-asked.proba[rank], kind="stable")[:5]
+            payload["prediction"] = {ctx.classes[c]: round(float(asked.proba[rank, c]), 4) for c in order}
+        queries.append(
+            Query(
+                round=ctx.round,
+                rank=rank,
+                item=item,
+                position=int(position),
+                split="pool" if split == POOL else "holdout",
+                score=None if asked.scores is None else float(asked.scores[rank]),
+                parts=asked.parts[rank] if asked.parts else {},
+                strategy=asked.strategy,
+                model_version=asked.model_version,
+                payload=payload,
+            )
+        )
+    return queries
+
+
+def write_round(tx: Tx, asked: Asked, queries: Sequence[Query], ctx: Context) -> StepResult:
+    opened = Round(
+        round=ctx.round,
+        snapshot=ctx.snapshot.id,
+        strategy=asked.strategy,
+        model_version=asked.model_version,
+        thresholds=asked.thresholds,
+        note=asked.note,
+        settings=ctx.settings_key,
+        code_version=ctx.code_version,
+        at="",
+    )
+    open_round(tx, opened, queries, now=ctx.now)
+    return StepResult("done", {"n_queries": len(queries), "items": key_of([q.item for q in queries])})
+
+
+def budget_left(spent: int, ctx: Context) -> int | None:
+    """Labels that may still be asked under the tightest of the budgets; None without any."""
+    goal = ctx.settings.objective
+    limits: list[int] = []
+    if goal.budget_labels is not None:
+        limits.append(goal.budget_labels - spent)
+    if goal.budget_money is not None and goal.cost_per_label:
+        limits.append(int(goal.budget_money / goal.cost_per_label) - spent)
+    if goal.budget_hours is not None and goal.seconds_per_label:
+        limits.append(int(goal.budget_hours * 3600 / goal.seconds_per_label) - spent)
+    return max(min(limits), 0) if limits else None
+
+
+def candidates(tx: Tx, ctx: Context, annotations: Sequence[Annotation]) -> Indices:
+    """Positions that may be asked now: in the pool, first of their group, never asked, not labeled."""
+    open_ = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL)
+    open_[asked_positions(tx)] = False
+    open_[[a.position for a in annotations]] = False
+    if ctx.settings.data.label is not None and ctx.oracle != "label":
+        known, _ = ctx.snapshot.labels("label", ctx.classes)
+        open_ &= known < 0
+    return np.flatnonzero(open_)

@@ -1,0 +1,48 @@
+"""labels import, labels export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from querist.cli import console
+from querist.cli.loop import json_option, project_option
+
+
+@click.group()
+def labels() -> None:
+    """Take queries out and bring labels in, as CSV or JSONL."""
+
+
+@labels.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--round", "number", type=int, help="Round to export.  [default: the newest]")
+@click.option("--holdout", type=click.IntRange(min=1), metavar="N", help="Instead, N random holdout items to label.")
+@project_option
+def export(file: Path, number: int | None, holdout: int | None, folder: Path) -> None:
+    """Write a round's queries, with their labels so far, to FILE (.csv or .jsonl)."""
+    from querist.pipeline.project import Project
+
+    count = Project(folder).export_labels(file, round=number, holdout=holdout)
+    click.echo(f"wrote {count} items to {file}; fill the column `label`, or put yes into `skip`")
+
+
+@labels.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--annotator", default="import", show_default=True, help="Who labeled, where the file does not say.")
+@click.option("--holdout", is_flag=True, help="The file labels validation and test items, for evaluation only.")
+@project_option
+@json_option
+def import_(file: Path, annotator: str, holdout: bool, folder: Path, as_json: bool) -> None:
+    """Read labels from FILE (columns id and label; optional annotator, seconds, note, skip): all of it or nothing."""
+    from querist.pipeline.project import Project
+
+    found = Project(folder).import_labels(file, annotator=annotator, holdout=holdout)
+    if as_json:
+        console.print_json(found)
+        return
+    click.echo(
+        f"{found['read']} rows: {found['added']} labels added, {found['unchanged']} known already, "
+        f"{found['empty']} without a label"
+    )

@@ -1,0 +1,129 @@
+"""The feature matrix of all items, addressed by position, read in parts and never held whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from querist.core.errors import DataError, ShapeError
+from querist.core.selection import stream
+from querist.core.types import Embeddings, Indices, Matrix
+from querist.models.encoding import Progress, encode_shards, fit_encoder, root_pool
+from querist.models.matrices import InMemory, Part, load_arrays, save_arrays, stack
+from querist.models.projection import FIT_ROWS, Projection
+from querist.snapshots.snapshot import Snapshot
+
+BLOCK_ROWS = 65_536
+
+
+class Features:
+    """(n_items, n_features) in parts, with label-free embeddings of any of the items."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        projection: Projection | None = None,
+        embeddings: Embeddings | None = None,
+    ) -> None:
+        self._parts = tuple(parts)
+        self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
+        self._projection = projection
+        self._embeddings = embeddings
+        self.n_items = int(self._starts[-1])
+        self.n_features = parts[0].shape[1] if parts else 0
+
+    @classmethod
+    def of(cls, X: Matrix, embeddings: Embeddings | None = None) -> Self:
+        """Features from an array or a sparse matrix; embeddings are used as given, or learned from X when asked for."""
+        if not isinstance(X, np.ndarray):
+            X = X.tocsr() if hasattr(X, "tocsr") else np.asarray(X)
+        if X.ndim != 2:
+            raise ShapeError(f"features must have shape (n_items, n_features), got {X.shape}")
+        if embeddings is not None:
+            embeddings = np.asarray(embeddings, dtype=np.float32)
+            if embeddings.ndim != 2 or len(embeddings) != X.shape[0]:
+                raise ShapeError(f"embeddings must have shape ({X.shape[0]}, n_dims), got {embeddings.shape}")
+        return cls([InMemory(X)], embeddings=embeddings)
+
+    def rows(self, positions: Indices) -> Matrix:
+        """(len(positions), n_features) in the order asked; each part is opened once."""
+        positions = self._checked(positions)
+        order = np.argsort(positions, kind="stable")
+        ordered = positions[order]
+        in_order = bool((order[1:] > order[:-1]).all())
+        found = [part.open()[ordered[span] - start] for part, start, span in self._spans(ordered)]
+        if not found:
+            found = [part.open()[:0] for part in self._parts[:1]]
+        X = stack(found)
+        if in_order:
+            return X
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return X[back]
+
+    def blocks(self, positions: Indices, size: int = BLOCK_ROWS) -> Iterator[tuple[slice, Matrix]]:
+        """(slice into positions, their rows), `size` at a time; sorted positions read each part once, in order."""
+        for start in range(0, len(positions), size):
+            part = slice(start, min(start + size, len(positions)))
+            yield part, self.rows(positions[part])
+
+    def embed(self, positions: Indices) -> Embeddings:
+        """(len(positions), n_dims) float32."""
+        positions = self._checked(positions)
+        if self._embeddings is not None:
+            return self._embeddings[positions]
+        if self._projection is None:
+            self._projection = self.fit_projection(np.arange(self.n_items), np.random.default_rng(0))
+        parts = [self._projection(X) for _, X in self.blocks(positions, BLOCK_ROWS // 4)]
+        return np.concatenate(parts) if parts else self._projection(self.rows(positions))
+
+    def fit_projection(self, positions: Indices, rng: np.random.Generator) -> Projection:
+        """Learned from a random part of `positions`."""
+        if len(positions) > FIT_ROWS:
+            positions = np.sort(rng.choice(positions, FIT_ROWS, replace=False))
+        return Projection.fit(self.rows(positions), rng=rng)
+
+    def _checked(self, positions: Indices) -> Indices:
+        positions = np.asarray(positions, dtype=np.intp)
+        if len(positions) and (positions.min() < 0 or positions.max() >= self.n_items):
+            raise ShapeError(
+                f"positions run from {positions.min()} to {positions.max()} but there are {self.n_items} items"
+            )
+        return positions
+
+    def _spans(self, ordered: Indices) -> Iterator[tuple[Part, int, slice]]:
+        """The parts that hold some of the sorted positions: (part, its first position, slice of `ordered`)."""
+        ends = np.searchsorted(ordered, self._starts)
+        for part, start, low, high in zip(self._parts, self._starts, ends, ends[1:], strict=False):
+            if high > low:
+                yield part, int(start), slice(int(low), int(high))
+
+
+def build(
+    snapshot: Snapshot,
+    encoder: str,
+    params: Mapping[str, Any],
+    *,
+    cache: Path,
+    seed: int,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Features:
+    """Features of a snapshot, computed where the cache does not hold them yet.
+
+    Encoder and projection learn from the root snapshot's pool alone, so children reuse them and no holdout item takes
+    part. `jobs` processes encode several shards at a time (None: one for each core); `progress` counts items.
+    """
+    pool = np.flatnonzero(root_pool(snapshot))
+    if len(pool) == 0:
+        raise DataError(f"snapshot {snapshot.root_id} holds no pool item to learn features from; ingest more data")
+    fitted, folder = fit_encoder(encoder, params, snapshot, cache=cache, seed=seed)
+    parts = encode_shards(snapshot, fitted, folder, jobs=jobs, progress=progress)
+    path = folder / "projection.npz"
+    if not path.exists():
+        save_arrays(path, Features(parts).fit_projection(pool, stream(seed, "projection")).state())
+    return Features(parts, projection=Projection.restore(load_arrays(path)))

@@ -1,0 +1,135 @@
+"""Learners as bytes: skops with an allow-list, never pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from querist.core.errors import DataError, SettingError
+from querist.models import calibration
+from querist.models.learner import Report, ScikitLearner
+
+FORMAT = 1
+TRUSTED = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree")
+"""What the built-in heads hold besides the types that skops itself trusts."""
+SCHEMA = "schema.json"
+
+
+def dump(learner: ScikitLearner) -> bytes:
+    """The fitted learner; the same model gives the same bytes."""
+    import skops.io
+
+    meta = {
+        "format": FORMAT,
+        "head": learner.head,
+        "params": learner.params,
+        "n_classes": learner.n_classes,
+        "class_weight": _weights_to_json(learner.class_weight),
+        "calibration": learner.calibration,
+        "calibrate_on": learner.calibrate_on,
+        "search": learner.search,
+        "seed": learner.seed,
+        "n_features": learner.n_features,
+        "seen": learner.seen.tolist(),
+        "calibrator": None if learner.calibrator is None else calibration.state_of(learner.calibrator),
+        "report": asdict(learner.report),
+    }
+    return _canonical(skops.io.dumps({"meta": json.dumps(meta), "estimator": learner.estimator}))
+
+
+def load(data: bytes, *, trusted: Sequence[str] = ()) -> ScikitLearner:
+    """The learner behind the bytes of `dump`.
+
+    Raises SettingError when they hold types that are neither built in nor in `trusted`, DataError when they are no
+    learner of this version.
+    """
+    import skops.io
+
+    try:
+        allowed = {*TRUSTED, *trusted}
+        strange = sorted(set(skops.io.get_untrusted_types(data=data)) - allowed)
+        if strange:
+            raise SettingError(
+                f"the stored model holds types that are not trusted: {', '.join(strange)}. If you know them to be "
+                f"safe, set learner.trusted_types = {json.dumps(strange)}"
+            )
+        stored = skops.io.loads(data, trusted=sorted(allowed))
+        meta = json.loads(stored["meta"])
+        return _restored(meta, stored["estimator"])
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DataError(f"{len(data)} bytes are no stored learner ({error}); train the model again") from error
+
+
+def _restored(meta: Mapping[str, Any], estimator: Any) -> ScikitLearner:  # Any: a scikit-learn estimator or None
+    if meta["format"] != FORMAT:
+        raise DataError(f"the stored learner has format {meta['format']}, this version reads {FORMAT}; train it again")
+    learner = ScikitLearner(
+        meta["head"],
+        meta["params"],
+        meta["n_classes"],
+        class_weight=_weights_from_json(meta["class_weight"]),
+        calibration=meta["calibration"],
+        calibrate_on=meta["calibrate_on"],
+        search=meta["search"],
+        seed=meta["seed"],
+    )
+    learner.n_features = meta["n_features"]
+    learner.seen = np.array(meta["seen"], dtype=np.int64)
+    learner.estimator = estimator
+    learner.calibrator = None if meta["calibrator"] is None else calibration.restore(meta["calibrator"])
+    report = meta["report"]
+    learner.report = Report(**{**report, "search": tuple(report["search"]), "notes": tuple(report["notes"])})
+    return learner
+
+
+def _canonical(data: bytes) -> bytes:
+    """skops names its parts by memory address and stamps them with the time; here they get numbers in order of use.
+
+    Deflated, since weights of words that no labeled text holds are all zero.
+    """
+    numbers: dict[str, int] = {}
+
+    def number(address: object) -> int:
+        return numbers.setdefault(str(address), len(numbers))
+
+    with zipfile.ZipFile(io.BytesIO(data)) as old:
+        files = set(old.namelist()) - {SCHEMA}
+        new_names: dict[str, str] = {}
+
+        def renamed(node: Any) -> Any:  # Any: a JSON value
+            if isinstance(node, list):
+                return [renamed(child) for child in node]
+            if not isinstance(node, dict):
+                return node
+            node = dict(node)
+            if isinstance(node.get("__id__"), int):
+                node["__id__"] = number(node["__id__"])
+            name = node.get("file")
+            if isinstance(name, str) and name in files:
+                address, _, ending = name.partition(".")
+                node["file"] = new_names.setdefault(name, f"{number(address)}.{ending}")
+            return {key: renamed(child) for key, child in node.items()}
+
+        schema = renamed(json.loads(old.read(SCHEMA)))
+        contents = {new: old.read(name) for name, new in new_names.items()}
+    contents[SCHEMA] = json.dumps(schema).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as new:
+        for name, content in contents.items():
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            new.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED, compresslevel=1)
+    return buffer.getvalue()
+
+
+def _weights_to_json(weights: Any) -> Any:  # Any: None, "balanced" or a mapping of codes; JSON has no whole-number keys
+    return weights if weights is None or isinstance(weights, str) else sorted(weights.items())
+
+
+def _weights_from_json(stored: Any) -> Any:
+    return dict(stored) if isinstance(stored, list) else stored

@@ -1,0 +1,269 @@
+"""querist for people with arrays: the production measures and strategies, nothing recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from querist.core.checks import check_embeddings, check_proba
+from querist.core.errors import SettingError, ShapeError, UnknownName
+from querist.core.protocols import Strategy
+from querist.core.types import Codes, Embeddings, Indices, Matrix, Pool, Probabilities, Scores
+from querist.stages.evaluation import metrics
+from querist.stages.query_strategy.ask import ask, make
+from querist.stages.uncertainty_scoring.combine import combine
+
+Measures = str | Mapping[str, float]
+Seed = int | np.random.Generator | None
+EMBEDDING_DIMS = 100
+EMBEDDING_SAMPLE = 20_000
+"""Items behind the directions of a sparse pool's embeddings; more would cost time and change little."""
+
+
+def score(proba: ArrayLike, *, measure: Measures = "margin") -> Scores:
+    """(n_items,) how unsure the model is of each item, higher means ask first.
+
+    `proba` is (n_items, n_classes); `measure` a name, or names with weights that are joined by rank.
+    """
+    return combine(_weights(measure), check_proba(proba))[0]
+
+
+def select(
+    strategy: str | Strategy,
+    batch_size: int,
+    *,
+    proba: ArrayLike | None = None,
+    embeddings: ArrayLike | None = None,
+    labeled_embeddings: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    measure: Measures | None = None,
+    params: Mapping[str, Any] | None = None,
+    rng: Seed = None,
+) -> Indices:
+    """(batch_size,) the items to label next, best first, as rows of the arrays given.
+
+    `proba` (n_items, n_classes) and `embeddings` (n_items, n_dims) are of the same items; `labels` (n_items,) says
+    which of them are labeled (-1, None or NaN where not), and those are never answered. `params` are settings of a
+    strategy given by name.
+    """
+    made, weights = make(strategy, params, _weights(measure) if measure is not None else _default_measures())
+    given = {"proba": proba, "embeddings": embeddings, "labels": labels}
+    sizes = {name: len(np.asarray(values)) for name, values in given.items() if values is not None}
+    if len(set(sizes.values())) != 1:
+        raise ShapeError(f"proba, embeddings and labels must be of the same items, got lengths {sizes or 'of nothing'}")
+    n_items = next(iter(sizes.values()))
+    open_ = np.arange(n_items) if labels is None else np.flatnonzero(_unlabeled(labels))
+    rows = None if proba is None else check_proba(proba)[open_]
+    space = None if embeddings is None else check_embeddings(embeddings)
+    known = labeled_embeddings
+    if known is None and space is not None and labels is not None:
+        known = np.delete(space, open_, axis=0)
+    pool = Pool(
+        n_items=len(open_),
+        proba=rows,
+        scores=combine(weights, rows)[0] if rows is not None and "scores" in made.needs else None,
+        embed=None if space is None else lambda indices: space[open_[indices]].astype(np.float32),
+        labeled_embeddings=None if known is None else np.asarray(known, dtype=np.float32),
+    )
+    return open_[ask(made, pool, batch_size, np.random.default_rng(rng)).indices]
+
+
+class ActiveLearner:
+    """A scikit-learn classifier that says which items it wants labeled next.
+
+    `strategy` is a name, a strategy object, or one made for modAL or scikit-activeml. `classes` fixes the labels that
+    may occur; without it they are those seen so far. `estimator` itself is never trained: `model` is a trained copy.
+    The pool stays the caller's: `query` answers rows of the pool it is given and remembers nothing about it, so take
+    rows out of the pool once they are taught.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,  # Any: a scikit-learn classifier; scikit-learn is untyped
+        strategy: str | Strategy = "kmeans",
+        *,
+        classes: Sequence[Any] | None = None,
+        measure: Measures | None = None,
+        params: Mapping[str, Any] | None = None,
+        rng: Seed = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.strategy, self.measures = make(
+            strategy, params, _weights(measure) if measure is not None else _default_measures()
+        )
+        self.fixed_classes = None if classes is None else np.asarray(classes)
+        self.rng = np.random.default_rng(rng)
+        self._batches: list[tuple[Matrix, NDArray[Any]]] = []
+        self._model: Any = None
+
+    @property
+    def model(self) -> Any:
+        """The trained copy of the estimator."""
+        if self._model is None:
+            raise SettingError("this learner has no labels yet; call fit(X, y) first")
+        return self._model
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """The labels in the order of predict_proba's columns."""
+        return self.fixed_classes if self.fixed_classes is not None else np.unique(self._y)
+
+    def fit(self, X: Matrix, y: ArrayLike) -> Self:
+        """Starts from these labels and forgets earlier ones."""
+        self._batches = []
+        return self.teach(X, y)
+
+    def teach(self, X: Matrix, y: ArrayLike) -> Self:
+        """Adds labels and trains on all of them."""
+        from sklearn.base import clone
+
+        labels = np.asarray(y)
+        if _n_rows(X) != len(labels):
+            raise ShapeError(f"X has {_n_rows(X)} items and y has {len(labels)} labels")
+        if self.fixed_classes is not None:
+            _codes(labels, self.fixed_classes)
+        self._batches.append((X, labels))
+        self._model = clone(self.estimator).fit(self._X, self._y)
+        return self
+
+    def predict(self, X: Matrix) -> NDArray[Any]:
+        best: NDArray[Any] = self.classes[self.predict_proba(X).argmax(axis=1)]
+        return best
+
+    def predict_proba(self, X: Matrix) -> Probabilities:
+        """(n_items, n_classes); 0 for a class that no label has had yet."""
+        proba = np.zeros((_n_rows(X), len(self.classes)))
+        proba[:, _codes(self.model.classes_, self.classes)] = self.model.predict_proba(X)
+        return proba
+
+    def query(self, X_pool: Matrix, batch_size: int, *, embeddings: ArrayLike | None = None) -> Indices:
+        """(batch_size,) rows of X_pool to label next, best first.
+
+        `embeddings` (n_items, n_dims) are what diverse strategies compare; without them a dense X_pool itself, or the
+        main directions of a sparse one. A pipeline's X is what its last step would see.
+        """
+        space = _Space(self.model, X_pool, self._X, embeddings, self.rng)
+        needs = self.strategy.needs
+        proba = self.predict_proba(X_pool)
+        pool = Pool(
+            n_items=len(proba),
+            proba=proba,
+            scores=combine(self.measures, proba)[0] if "scores" in needs else None,
+            embed=space.embed,
+            labeled_embeddings=space.labeled if "labeled_embeddings" in needs else None,
+            classifier=self.model,
+            X=lambda: X_pool,
+            labeled=(self._X, _codes(self._y, self.classes)),
+        )
+        return ask(self.strategy, pool, batch_size, self.rng).indices
+
+    def score(self, X: Matrix, y: ArrayLike, metric: str = "accuracy") -> float:
+        """The metric on labeled items: accuracy, macro_f1, log_loss, roc_auc, f1:CLASS ... (as in querist.toml)."""
+        names = [str(c) for c in self.classes]
+        return metrics.measure(metric, _codes(np.asarray(y), self.classes), self.predict_proba(X), names)
+
+    @property
+    def _X(self) -> Matrix:
+        return _stack([X for X, _ in self._batches])
+
+    @property
+    def _y(self) -> NDArray[Any]:
+        return np.concatenate([y for _, y in self._batches])
+
+
+class _Space:
+    """Where items lie: the embeddings given, or made from X when they are first asked for."""
+
+    def __init__(
+        self, model: Any, X: Matrix, labeled: Matrix, given: ArrayLike | None, rng: np.random.Generator
+    ) -> None:
+        self._model, self._X, self._labeled, self._given, self._rng = model, X, labeled, given, rng
+
+    def embed(self, indices: Indices) -> Embeddings:
+        rows: Embeddings = self._place(self._features[indices])
+        return rows
+
+    @cached_property
+    def labeled(self) -> Embeddings | None:
+        return None if self._given is not None else self._place(self._as_features(self._labeled))
+
+    @cached_property
+    def _features(self) -> Matrix:
+        if self._given is not None:
+            return check_embeddings(self._given, n_items=_n_rows(self._X))
+        return self._as_features(self._X)
+
+    def _as_features(self, X: Matrix) -> Matrix:
+        steps = getattr(self._model, "steps", ())
+        features = self._model[:-1].transform(X) if len(steps) > 1 else X
+        return features.tocsr() if hasattr(features, "tocsr") else np.asarray(features)
+
+    def _place(self, rows: Matrix) -> Embeddings:
+        if not hasattr(rows, "toarray"):
+            return np.asarray(rows, dtype=np.float32)
+        if self._directions is None:
+            return np.asarray(rows.toarray(), dtype=np.float32)
+        return np.asarray(self._directions.transform(rows), dtype=np.float32)
+
+    @cached_property
+    def _directions(self) -> Any:
+        """Main directions of a sample of a sparse pool; None where it is narrow enough to be used as it is."""
+        from sklearn.decomposition import TruncatedSVD
+
+        features = self._features
+        if features.shape[1] <= EMBEDDING_DIMS or features.shape[0] < 2:
+            return None
+        sample = np.sort(self._rng.permutation(features.shape[0])[:EMBEDDING_SAMPLE])
+        seed = int(self._rng.integers(2**31))
+        return TruncatedSVD(min(EMBEDDING_DIMS, len(sample)), random_state=seed).fit(features[sample])
+
+
+def _weights(measure: Measures) -> dict[str, float]:
+    return {measure: 1.0} if isinstance(measure, str) else dict(measure)
+
+
+def _default_measures() -> dict[str, float]:
+    from querist.config import Settings
+
+    return Settings().query.measures
+
+
+def _unlabeled(labels: ArrayLike) -> NDArray[np.bool_]:
+    """(n_items,) True where a label is -1, None or NaN; a NaN is the only value that differs from itself."""
+    values = np.asarray(labels, dtype=object)
+    if values.ndim != 1:
+        raise ShapeError(f"labels must have shape (n_items,), got {values.shape}")
+    return np.array([v is None or v != v or (not isinstance(v, str) and v == -1) for v in values], dtype=bool)
+
+
+def _codes(labels: NDArray[Any], classes: NDArray[Any]) -> Codes:
+    """(n_items,) positions in `classes`. Raises UnknownName for a label that is not among them."""
+    position = {label: code for code, label in enumerate(classes.tolist())}
+    for label in np.unique(labels).tolist():
+        if label not in position:
+            raise UnknownName("label", label, classes.tolist())
+    return np.array([position[label] for label in labels.tolist()], dtype=np.int64)
+
+
+def _n_rows(X: Matrix) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def _stack(parts: list[Matrix]) -> Matrix:
+    """Rows below each other: CSR, data frames, arrays or lists (of text, say)."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if hasattr(first, "tocsr"):
+        from scipy.sparse import vstack
+
+        return vstack(parts, format="csr")
+    if hasattr(first, "iloc"):
+        import pandas
+
+        return pandas.concat(parts, ignore_index=True)
+    return np.concatenate([np.asarray(part) for part in parts])

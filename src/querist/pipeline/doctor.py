@@ -1,0 +1,80 @@
+"""`querist doctor`: what is installed, what is missing, and whether the project is sound."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from querist import plugins
+from querist.config import FILE_NAME, Settings
+from querist.core.errors import QueristError
+from querist.pipeline.project import Project
+
+REQUIRED = ("numpy", "scipy", "scikit-learn", "pyarrow", "sqlalchemy", "pydantic", "skops")
+EXTRAS = {"images": "PIL", "charts": "altair", "embeddings": "sentence_transformers", "postgres": "psycopg"}
+FEW_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    state: Literal["fine", "optional", "wrong"]
+    detail: str
+
+
+def examine(folder: Path) -> list[Check]:
+    """Checks of the installation, and of the project in `folder` if there is one."""
+    checks = [Check("python", "fine", f"{platform.python_version()} on {sys.platform}")]
+    for name in REQUIRED:
+        try:
+            checks.append(Check(name, "fine", version(name)))
+        except PackageNotFoundError:
+            checks.append(Check(name, "wrong", f"not installed; pip install {name}"))
+    for extra, module in EXTRAS.items():
+        found = find_spec(module) is not None
+        detail = "installed" if found else f"not installed; pip install 'querist[{extra}]' if you need it"
+        checks.append(Check(f"extra {extra}", "fine" if found else "optional", detail))
+    free = shutil.disk_usage(folder if folder.exists() else ".").free
+    state: Literal["fine", "wrong"] = "fine" if free > FEW_BYTES else "wrong"
+    checks.append(Check("disk", state, f"{free / FEW_BYTES:.1f} GiB free"))
+    if not (folder / FILE_NAME).exists():
+        return [*checks, Check("project", "optional", f"no {FILE_NAME} in {folder}; `querist init` creates one")]
+    return [*checks, *_project(folder)]
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises SettingError for a name that is no plugin, step or metric, before anything runs."""
+    from querist.models.learners import resolve as resolve_learner
+    from querist.stages.evaluation.metrics import check
+    from querist.stages.preprocessing.steps import resolve as resolve_steps
+    from querist.stages.query_strategy.ask import make
+
+    resolve_learner(settings.learner, settings.data.kind)
+    resolve_steps(settings.preprocessing, settings.data.kind)
+    make(settings.query.strategy, settings.query.params, settings.query.measures)
+    for name in settings.query.measures:
+        plugins.find("measures", name)
+    for name in (settings.objective.metric, *settings.evaluation.metrics):
+        check(name, settings.data.classes or None)
+
+
+def _project(folder: Path) -> list[Check]:
+    checks = []
+    try:
+        project = Project(folder)
+        check_settings(project.settings)
+        checks.append(Check("settings", "fine", str(folder / FILE_NAME)))
+        digest = project.digest()
+        checks.append(Check("ledger", "fine", f"{project.ledger.url}, digest {digest[:16]}"))
+        snapshot = project.snapshot
+        checks.append(Check("snapshot", "fine", f"{snapshot.id}, {snapshot.n_items:,} items"))
+        checks += [Check("snapshot", "wrong", problem) for problem in snapshot.verify()]
+    except QueristError as error:
+        checks.append(Check("project", "wrong", str(error)))
+    return checks

@@ -1,0 +1,213 @@
+"""Labels in and out as files: CSV (opens in any spreadsheet) or JSONL."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
+
+import numpy as np
+
+from querist.core.errors import DataError, HoldoutError, LedgerError, PoolExhausted, SettingError
+from querist.core.selection import stream
+from querist.snapshots.payload import payloads
+from querist.snapshots.snapshot import POOL, TEST
+from querist.store.annotations import Annotation, add_annotations, list_annotations
+from querist.store.ledger import iso
+from querist.store.rounds import list_queries, list_rounds
+
+if TYPE_CHECKING:
+    from querist.pipeline.project import Project
+
+SPLIT_NAMES = ("pool", "validation", "test")
+SHOWN = 5
+
+
+def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool) -> dict[str, int]:
+    rows = list(_read(file))
+    snapshot, classes = project.snapshot, project.classes()
+    positions = snapshot.find([row["id"] for _, row in rows])
+    splits = snapshot.splits()
+    problems, outside, labels, empty = [], [], [], 0
+    with project.ledger.begin() as tx:
+        newest = {(a.item, a.annotator): a for a in list_annotations(tx)}
+        for line, row in rows:
+            item, label = row["id"], row["label"] or None
+            if label is None and not row.get("skip"):
+                empty += 1
+                continue
+            if item not in positions:
+                problems.append(f"line {line}: no item has the id {item!r}")
+                continue
+            if label is not None and label not in classes:
+                problems.append(f"line {line}: label {label!r} is not among {list(classes)}; add it to data.classes")
+                continue
+            split = int(splits[positions[item]])
+            if (split == POOL) == holdout:
+                outside.append(f"line {line}: item {item!r} is in the {SPLIT_NAMES[split]} split")
+                continue
+            who = row.get("annotator") or annotator
+            before = newest.get((item, who))
+            if before is not None and before.label == label:
+                continue
+            made = _annotation(row, item, positions[item], split, label, who, before, line, iso(project.clock()))
+            newest[item, who] = made
+            labels.append(made)
+        _refuse(file, problems, outside, holdout)
+        added = add_annotations(tx, labels, now=project.clock())
+    return {"read": len(rows), "added": added, "empty": empty, "unchanged": len(rows) - added - empty}
+
+
+def export_labels(project: Project, file: Path, *, round: int | None, holdout: int | None) -> int:
+    with project.ledger.begin() as tx:
+        rounds = list_rounds(tx)
+        answers = {a.item: a for a in list_annotations(tx)}
+        if holdout is None and not rounds:
+            raise LedgerError("there is no round to export yet; run `querist run` first")
+        number = round if round is not None else (rounds[-1].round if rounds else 0)
+        if holdout is None and number not in {r.round for r in rounds}:
+            raise LedgerError(f"there is no round {number}; recorded rounds: {[r.round for r in rounds]}")
+        asked = list_queries(tx, number) if holdout is None else []
+    rows = [
+        _row(q.item, {"round": q.round, "rank": q.rank + 1}, q.payload, answers.get(q.item)) for q in asked
+    ] or _holdout_rows(project, holdout or 0, set(answers))
+    _write(file, rows)
+    return len(rows)
+
+
+def _holdout_rows(project: Project, wanted: int, labeled: set[str]) -> list[dict[str, Any]]:
+    """Test items without a label, drawn at random: quality on them stands for quality on the data."""
+    snapshot = project.snapshot
+    codes, _ = snapshot.labels("label", project.classes()) if project.settings.data.label else (None, ())
+    unknown = snapshot.primary() & (snapshot.splits() == TEST)
+    if codes is not None:
+        unknown &= codes < 0
+    where = np.flatnonzero(unknown)
+    order = stream(project.settings.project.seed, 0, "holdout").permutation(where)[: wanted + len(labeled)]
+    found = [(item, shown) for item, shown in payloads(snapshot, order, project.artifacts) if item not in labeled]
+    if wanted > len(found):
+        raise PoolExhausted(f"asked for {wanted} holdout items but only {len(found)} have no label yet")
+    return [_row(item, {}, shown, None) for item, shown in found[:wanted]]
+
+
+def _annotation(
+    row: Mapping[str, Any],
+    item: str,
+    position: int,
+    split: int,
+    label: str | None,
+    annotator: str,
+    before: Annotation | None,
+    line: int,
+    now: str,
+) -> Annotation:
+    supersedes = before.id if before else None
+    seconds = row.get("seconds")
+    try:
+        seconds = float(seconds) if seconds not in (None, "") else None
+    except (TypeError, ValueError):
+        raise DataError(f"line {line}: seconds = {seconds!r} is not a number; leave it empty if unknown") from None
+    return Annotation(
+        id=row.get("annotation_id") or uuid5(NAMESPACE_URL, json.dumps([item, annotator, label, supersedes])).hex,
+        item=item,
+        position=position,
+        split=SPLIT_NAMES[split],
+        label=label,
+        annotator=annotator,
+        supersedes=supersedes,
+        seconds=seconds,
+        note=row.get("note") or "",
+        at=row.get("at") or now,
+    )
+
+
+def _refuse(file: Path, problems: Sequence[str], outside: Sequence[str], holdout: bool) -> None:
+    if outside:
+        remedy = (
+            "--holdout takes only holdout items; import pool items without it"
+            if holdout
+            else "holdout items never enter the loop; remove them, or import them with --holdout for evaluation only"
+        )
+        raise HoldoutError(f"{file}: {_some(outside)}. Nothing was imported: {remedy}")
+    if problems:
+        raise DataError(f"{file}: {_some(problems)}. Nothing was imported; correct these lines and import again")
+
+
+def _some(problems: Sequence[str]) -> str:
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return "; ".join(problems[:SHOWN]) + more
+
+
+def _row(item: str, place: Mapping[str, Any], payload: Mapping[str, Any], answer: Annotation | None) -> dict[str, Any]:
+    """One exported item; the columns that import reads come first."""
+    row = {"id": item, "label": answer.label if answer else None, "annotator": answer.annotator if answer else None}
+    row |= {"seconds": answer.seconds if answer else None, "note": answer.note if answer else ""}
+    row |= {"skip": "yes" if answer and answer.label is None else "", **place}
+    prediction = payload.get("prediction", {})
+    if prediction:
+        best = max(prediction, key=prediction.__getitem__)
+        row |= {"predicted": best, "confidence": prediction[best]}
+    for part, value in payload.items():
+        if part in ("context", "columns"):
+            row |= {f"{part}.{name}": content for name, content in value.items()}
+        elif part != "prediction":
+            row[part] = value
+    return row
+
+
+def _write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.suffix == ".jsonl":
+        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    elif file.suffix == ".csv":
+        columns = list(dict.fromkeys(name for row in rows for name in row)) or ["id", "label"]
+        with file.open("w", newline="", encoding="utf-8") as out:
+            writer = csv.DictWriter(out, columns)
+            writer.writeheader()
+            writer.writerows({name: _cell(name, value) for name, value in row.items()} for row in rows)
+    else:
+        raise SettingError(f"cannot write labels to {file}: use a name that ends in .csv or .jsonl")
+
+
+def _cell(name: str, value: Any) -> Any:
+    """Item text is not trusted: a spreadsheet must not run it as a formula."""
+    if name not in ("id", "label") and isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t"):
+        return "'" + value
+    return value
+
+
+def _read(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if not file.exists():
+        raise DataError(f"{file} does not exist; name a CSV or JSONL file with the columns id and label")
+    if file.suffix == ".jsonl":
+        rows = _jsonl(file)
+    elif file.suffix == ".csv":
+        rows = _csv(file)
+    else:
+        raise SettingError(f"cannot read labels from {file}: use a name that ends in .csv or .jsonl")
+    for line, row in rows:
+        absent = {"id", "label"} - set(row)
+        if absent:
+            raise DataError(f"{file}, line {line}: no {sorted(absent)[0]!r} among the columns {sorted(map(str, row))}")
+        yield line, {**row, "id": str(row["id"])}
+
+
+def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with file.open(newline="", encoding="utf-8-sig") as source:
+        reader = csv.DictReader(source)
+        for row in reader:
+            yield reader.line_num, dict(row)
+
+
+def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with file.open(encoding="utf-8-sig") as source:
+        for number, line in enumerate(source, start=1):
+            if line.strip():
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise DataError(f"{file}, line {number}: not valid JSON ({error.msg})") from None
+                yield number, row

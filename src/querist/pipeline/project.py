@@ -1,0 +1,310 @@
+"""A project: a folder with `querist.toml`. Its methods are the verbs that the CLI and every orchestrator call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from querist import __version__
+from querist.config import FILE_NAME, Settings, load
+from querist.core.errors import Busy, DataError, SettingError
+from querist.core.hashing import key_of
+from querist.store.artifacts import Artifacts
+from querist.store.ledger import Ledger, digest
+
+Progress = Callable[[str, int, int | None], None]
+OnStep = Callable[[int, str, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a run ended. `status`: waiting (for labels), stopped (goal, budget, ...), or done (rounds asked for)."""
+
+    status: Literal["waiting", "stopped", "done"]
+    round: int
+    reason: str
+    missing: int = 0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Project:
+    """Opens the project in `folder`. Raises DataError without a querist.toml, SettingError for a bad setting."""
+
+    def __init__(self, folder: str | Path = ".", *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.folder = Path(folder).resolve()
+        self.settings: Settings = load(self.folder / FILE_NAME)
+        self.clock = clock
+
+    # -- what the verbs stand on
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.settings.storage.ledger, base=self.folder)
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        return Artifacts(self.settings.storage.artifacts, base=self.folder)
+
+    @cached_property
+    def snapshot(self) -> Any:  # Any: snapshots.Snapshot, imported late because of pyarrow
+        """The snapshot that the next round asks from. Raises DataError before the first ingest."""
+        from querist.snapshots.snapshot import Snapshot
+        from querist.store.models import current_snapshot
+
+        with self.ledger.begin() as tx:
+            current = current_snapshot(tx)
+        if current is None:
+            raise DataError(f"project {self.folder} holds no data yet; run `querist ingest FILE` first")
+        return Snapshot.open(self.snapshots_url, current)
+
+    @property
+    def snapshots_url(self) -> str:
+        url = self.settings.storage.snapshots
+        return url if "://" in url else str(self.folder / url)
+
+    @property
+    def settings_key(self) -> str:
+        """Hash of every setting that can change a result: all but the storage."""
+        return key_of(self.settings.model_dump(mode="json", exclude={"storage"}))
+
+    def digest(self) -> str:
+        """Hash of all that the loop decided so far, without times: equal for equal runs."""
+        with self.ledger.begin() as tx:
+            return digest(tx)
+
+    # -- verbs
+
+    def ingest(self, source: str | Path | None = None, *, progress: Progress | None = None) -> Any:
+        """Reads raw data into a snapshot (a child of the current one) and returns the IngestReport."""
+        from querist.pipeline.ingest import ingest
+        from querist.store.models import add_snapshot, current_snapshot
+
+        source = source or self.settings.data.source
+        if not source:
+            raise SettingError("nothing to ingest: name a file, or set data.source in querist.toml")
+        with self._lock():
+            with self.ledger.begin() as tx:
+                parent = current_snapshot(tx)
+            report = ingest(
+                self.folder / source,
+                self.settings,
+                base=self.folder,
+                parent=parent,
+                quarantine=self.folder / "quarantine",
+                now=self.clock(),
+                progress=progress,
+            )
+            if report.snapshot != parent:
+                with self.ledger.begin() as tx:
+                    add_snapshot(tx, report.snapshot, asdict(report), now=self.clock())
+            self.__dict__.pop("snapshot", None)
+        return report
+
+    def run(
+        self,
+        *,
+        rounds: int | None = None,
+        oracle: str | None = None,
+        on_step: OnStep | None = None,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        """Runs the loop until it needs labels, a goal or budget is reached, or `rounds` rounds after the seed are done.
+
+        `oracle` names a column that answers in place of people. Without it the run ends in status "waiting" and goes
+        on when labels have been imported. With neither `rounds` nor a goal or budget, a simulation does one more round.
+        Killed at any moment and started again, it ends with the same record as an undisturbed run.
+        """
+        from querist.pipeline.runner import run_round
+
+        with self._lock():
+            context = self._context(oracle, progress or _quiet)
+            number = self.next_round()
+            if rounds is None and oracle is not None and not self._has_end():
+                rounds = max(number, 1)
+            while True:
+                stop = self.stop() if number else None
+                if stop is not None:
+                    return Outcome("stopped", number - 1, stop.reason)
+                if rounds is not None and number > rounds:
+                    return Outcome("done", number - 1, f"{rounds} rounds after the seed set are done")
+                result = run_round(self.ledger, context(number), self.clock, on_step or _no_step)
+                if result.status == "waiting":
+                    missing = int(result.values["missing"])
+                    return Outcome("waiting", number, f"waiting for labels: {missing} items of round {number}", missing)
+                number += 1
+
+    def import_labels(self, file: str | Path, *, annotator: str = "import", holdout: bool = False) -> dict[str, int]:
+        """Reads id and label (and annotator, seconds, note, at) from CSV or JSONL; all of the file or nothing.
+
+        An empty label is no answer yet, unless the column `skip` says that the item was skipped.
+        Raises HoldoutError for an item outside the pool unless `holdout`, which takes only those and uses them for
+        evaluation alone.
+        """
+        from querist.pipeline.labels import import_labels
+
+        return import_labels(self, Path(file), annotator=annotator, holdout=holdout)
+
+    def export_labels(self, file: str | Path, *, round: int | None = None, holdout: int | None = None) -> int:
+        """Writes queries with their labels so far as CSV or JSONL and returns how many; default: the newest round.
+
+        `holdout` writes that many randomly drawn holdout items that still need a label instead.
+        """
+        from querist.pipeline.labels import export_labels
+
+        return export_labels(self, Path(file), round=round, holdout=holdout)
+
+    def status(self) -> dict[str, Any]:
+        """Where the project stands: data, rounds, quality, spending, and what it waits for."""
+        from querist.pipeline.record import status
+
+        return status(self)
+
+    def show_round(self, number: int) -> dict[str, Any]:
+        """Everything the record holds about one round. Raises LedgerError for a round that is not there."""
+        from querist.pipeline.record import show_round
+
+        return show_round(self, number)
+
+    def simulate(self, **options: Any) -> dict[str, Any]:
+        """Compares strategies on this project's snapshot and settings; options as in `querist.simulate`."""
+        from querist.pipeline.simulate import simulate_project
+
+        return simulate_project(self, **options)
+
+    def verify_snapshot(self, id: str | None = None) -> list[str]:
+        """Problems found in the stored bytes of a snapshot; empty when every byte is as it was written."""
+        from querist.snapshots.snapshot import Snapshot
+
+        found: list[str] = (Snapshot.open(self.snapshots_url, id) if id else self.snapshot).verify()
+        return found
+
+    def write_summary(self, comparison: Mapping[str, Any] | None = None) -> Path:
+        """Writes reports/summary.md (and its chart, with the extra `charts`) from the record."""
+        from querist.pipeline.record import write_summary
+
+        return write_summary(self, comparison)
+
+    # -- inside
+
+    def next_round(self) -> int:
+        """The first round that is not evaluated yet."""
+        from querist.store.steps import list_steps
+
+        with self.ledger.begin() as tx:
+            finished = [s.round for s in list_steps(tx) if s.name == "evaluation"]
+        return max(finished) + 1 if finished else 0
+
+    def stop(self) -> Any:
+        """Why the loop should end by today's settings (a Stop with its reason), or None."""
+        from querist.stages.evaluation.stopping import Spent, decide
+        from querist.store.models import list_metrics
+        from querist.store.steps import find_step
+
+        last = self.next_round() - 1
+        with self.ledger.begin() as tx:
+            done = find_step(tx, last, "evaluation")
+            metrics = {m.name: m for m in list_metrics(tx, last)}
+        if done is None:
+            return None
+        goal = metrics.get(self.settings.objective.metric)
+        return decide(
+            self.settings.objective,
+            value=goal.value if goal else None,
+            value_low=goal.low if goal else None,
+            value_high=goal.high if goal else None,
+            spent=Spent(**done.result["spent"]),
+            pool_left=int(done.result["pool_left"]),
+            today=self.clock().date(),
+        )
+
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of their codes. Raises SettingError when nothing tells them."""
+        classes: tuple[str, ...] = tuple(self.settings.data.classes) or self.snapshot.classes
+        if not classes:
+            raise SettingError(
+                "no classes are known: the data has no labels, so set data.classes, e.g. ['positive', 'negative']"
+            )
+        return classes
+
+    def features(self, progress: Progress | None = None) -> Any:
+        """The learner and the features of the current snapshot, computed or taken from the cache."""
+        from querist.models import features, learners
+
+        spec = learners.resolve(self.settings.learner, self.snapshot.kind)
+        params = encoder_params(spec, self.settings, self.snapshot.kind)
+        cache = self.folder / self.settings.storage.features
+        seed = self.settings.project.seed
+        return spec, features.build(self.snapshot, spec.encoder, params, cache=cache, seed=seed, progress=progress)
+
+    def _context(self, oracle: str | None, progress: Progress) -> Callable[[int], Any]:
+        from querist.step import Context, Stopwatch
+
+        snapshot, classes = self.snapshot, self.classes()
+        if oracle is not None:
+            oracle = "label" if oracle == self.settings.data.label else oracle
+            snapshot.labels(oracle, classes)
+        spec, features = self.features(progress)
+
+        def context(round: int) -> Context:
+            return Context(
+                settings=self.settings,
+                round=round,
+                now=self.clock(),
+                snapshot=snapshot,
+                features=features,
+                artifacts=self.artifacts,
+                classes=classes,
+                learner=spec,
+                oracle=oracle,
+                code_version=__version__,
+                settings_key=self.settings_key,
+                progress=progress,
+                stopwatch=Stopwatch(),
+            )
+
+        return context
+
+    def _has_end(self) -> bool:
+        goal = self.settings.objective
+        return any(x is not None for x in (goal.goal, goal.budget_labels, goal.budget_money, goal.budget_hours))
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One writer per project folder; the lock ends with the process, however it ends."""
+        import fcntl
+
+        path = self.folder / ".querist" / "lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Busy(f"another process is working on {self.folder}; wait for it, then run again") from None
+            file.write(str(os.getpid()))
+            yield
+
+
+def encoder_params(spec: Any, settings: Settings, kind: str) -> dict[str, Any]:
+    """The encoder's settings; for tables, scaling and one-hot are declared in the preprocessing steps."""
+    if kind != "tabular":
+        return dict(spec.encoder_params)
+    from querist.stages.preprocessing.steps import resolve, tabular_settings
+
+    return {**tabular_settings(resolve(settings.preprocessing, kind)), **spec.encoder_params}
+
+
+def _quiet(what: str, done: int, total: int | None) -> None:
+    return None
+
+
+def _no_step(round: int, name: str, status: str) -> None:
+    return None

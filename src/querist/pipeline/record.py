@@ -1,0 +1,150 @@
+"""What the record says, as plain values: for `--json`, for the summary, and for anyone who builds on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from querist import __version__
+from querist.store.annotations import list_annotations
+from querist.store.models import list_metrics, list_models, list_snapshot_reports
+from querist.store.rounds import get_round, list_queries, list_rounds
+from querist.store.steps import list_steps
+
+if TYPE_CHECKING:
+    from querist.pipeline.project import Project
+
+PARTS_OF_THE_LEARNER = ("fit", "predict")
+
+
+def round_table(project: Project) -> list[dict[str, Any]]:
+    """One row per round: what was asked, the labels known, the objective's metric with its interval, the time."""
+    metric = project.settings.objective.metric
+    with project.ledger.begin() as tx:
+        rounds, steps = list_rounds(tx), list_steps(tx)
+        metrics = {(m.round, m.name): m for m in list_metrics(tx)}
+        asked = Counter(q.round for q in list_queries(tx))
+    table = []
+    for r in rounds:
+        own = {s.name: s for s in steps if s.round == r.round}
+        found = metrics.get((r.round, metric))
+        evaluated = own.get("evaluation")
+        learner = sum(s.seconds_by_part.get(part, 0.0) for s in own.values() for part in PARTS_OF_THE_LEARNER)
+        seconds = sum(s.seconds for name, s in own.items())
+        table.append(
+            {
+                "round": r.round,
+                "strategy": r.strategy,
+                "asked": asked[r.round],
+                "labels": own["human_labeling"].result["n_labels"] if "human_labeling" in own else None,
+                "model_version": found.model_version if found else None,
+                "metric": metric,
+                "value": found.value if found else None,
+                "low": found.low if found else None,
+                "high": found.high if found else None,
+                "seconds": round(seconds, 3),
+                "seconds_learner": round(learner, 3),
+                "warnings": list(evaluated.result["warnings"]) if evaluated else [],
+                "note": r.note,
+            }
+        )
+    return table
+
+
+def status(project: Project) -> dict[str, Any]:
+    with project.ledger.begin() as tx:
+        ingests = list_snapshot_reports(tx)
+        answered = {a.item for a in list_annotations(tx, split="pool")}
+        missing = Counter(q.round for q in list_queries(tx) if q.item not in answered)
+    table = round_table(project)
+    stop = project.stop() if project.next_round() else None
+    last = next((row for row in reversed(table) if row["value"] is not None), None)
+    objective = project.settings.objective
+    if not ingests:
+        state, reason = "empty", "no data yet; run `querist ingest FILE`"
+    elif missing:
+        number, count = max(missing.items())
+        state, reason = "waiting", f"waiting for labels: {count} items of round {number}"
+    elif stop is not None:
+        state, reason = "stopped", stop.reason
+    else:
+        state, reason = "ready", "run `querist run` to go on"
+    spent = last_spent(project)
+    return {
+        "project": project.settings.project.name,
+        "version": __version__,
+        "state": state,
+        "reason": reason,
+        "snapshot": ingests[-1]["snapshot"] if ingests else None,
+        "data": {k: v for k, v in ingests[-1].items() if k != "quarantine"} if ingests else None,
+        "metric": objective.metric,
+        "goal": objective.goal,
+        "value": last["value"] if last else None,
+        "low": last["low"] if last else None,
+        "high": last["high"] if last else None,
+        "labels_asked": len(answered),
+        "spent": spent,
+        "rounds": table,
+        "digest": project.digest(),
+    }
+
+
+def last_spent(project: Project) -> dict[str, float] | None:
+    with project.ledger.begin() as tx:
+        evaluations = [s for s in list_steps(tx) if s.name == "evaluation"]
+    return dict(evaluations[-1].result["spent"]) if evaluations else None
+
+
+def show_round(project: Project, number: int) -> dict[str, Any]:
+    with project.ledger.begin() as tx:
+        found = get_round(tx, number)
+        queries = list_queries(tx, number)
+        annotations = list_annotations(tx, split="pool")
+        metrics = list_metrics(tx, number)
+        models = [m for m in list_models(tx) if m.round == number]
+        steps = list_steps(tx, number)
+    answers: dict[str, list[dict[str, Any]]] = {}
+    for a in annotations:
+        kept = {k: v for k, v in vars(a).items() if k not in ("item", "position", "split") and v not in (None, "")}
+        answers.setdefault(a.item, []).append({"label": a.label, **kept})
+    return {
+        **{k: v for k, v in vars(found).items() if k != "thresholds"},
+        "thresholds": dict(found.thresholds),
+        "queries": [
+            {
+                "id": q.item,
+                "rank": q.rank + 1,
+                "score": q.score,
+                "parts": dict(q.parts),
+                "strategy": q.strategy,
+                "model_version": q.model_version,
+                "at": q.at,
+                "prediction": q.payload.get("prediction"),
+                "annotations": answers.get(q.item, []),
+            }
+            for q in queries
+        ],
+        "models": [vars(m) for m in models],
+        "metrics": {m.name: {"value": m.value, "low": m.low, "high": m.high, "n_items": m.n_items} for m in metrics},
+        "steps": [vars(s) for s in steps],
+    }
+
+
+def write_summary(project: Project, comparison: Mapping[str, Any] | None) -> Path:
+    from querist.stages.reporting.charts import learning_curve_svg
+    from querist.stages.reporting.summary import summary
+
+    folder = project.folder / "reports"
+    folder.mkdir(exist_ok=True)
+    found = status(project)
+    chart = learning_curve_svg(found["rounds"], comparison)
+    if chart is not None:
+        (folder / "learning-curve.svg").write_text(chart, encoding="utf-8")
+    path = folder / "summary.md"
+    path.write_text(
+        summary(found, project.settings.objective.model_dump(mode="json"), comparison, chart is not None),
+        encoding="utf-8",
+    )
+    return path

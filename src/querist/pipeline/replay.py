@@ -1,0 +1,137 @@
+"""One replay of the loop on labeled data: the same parts as a project's rounds, without the record."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from querist.config import Settings
+from querist.core.protocols import Strategy
+from querist.core.selection import stream
+from querist.core.types import Codes, Indices, Pool
+from querist.models.features import Features
+from querist.models.learner import ScikitLearner
+from querist.models.learners import LearnerSpec
+from querist.stages.evaluation.metrics import measure
+from querist.stages.initial_model.seed_set import draw_seed
+from querist.stages.query_strategy.ask import ask, make
+from querist.stages.uncertainty_scoring.combine import combine
+from querist.training import class_weights
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that the runs of one comparison share. Positions index `features` and `codes`."""
+
+    features: Features
+    codes: Codes
+    pool: Indices
+    validation: Indices
+    test: Indices
+    classes: tuple[str, ...]
+    learner: LearnerSpec
+    settings: Settings
+    metrics: tuple[str, ...]
+    seed_size: int
+    rounds: int
+
+
+def make_strategy(name: str, settings: Settings) -> tuple[Strategy, dict[str, float]]:
+    """The strategy and its measures; `query.params` belong to the strategy of the settings, not to the others."""
+    own = name == settings.query.strategy
+    return make(name, settings.query.params if own else {}, settings.query.measures)
+
+
+def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
+    """One strategy, one repeat: the seed set is the same for every strategy of a repeat."""
+    settings = task.settings
+    strategy, weights = make_strategy(strategy_name, settings)
+    root = settings.project.seed
+    first = draw_seed(
+        settings.seed_set.draw,
+        task.seed_size,
+        n_items=len(task.pool),
+        labels=task.codes[task.pool],
+        embed=lambda indices: task.features.embed(task.pool[indices]),
+        rng=stream(root, repeat, "seed_set"),
+    )
+    labeled = task.pool[first.indices]
+    open_ = np.setdiff1d(task.pool, labeled)
+    result: dict[str, Any] = {
+        "strategy": strategy_name,
+        "repeat": repeat,
+        "labels": [],
+        "metrics": {name: [] for name in task.metrics},
+        "queries": [labeled.tolist()],
+        "seconds": [],
+    }
+    start = time.perf_counter()
+    learner = _fit(task, labeled, repeat)
+    _note(result, task, learner, labeled, start)
+    for number in range(1, task.rounds + 1):
+        start = time.perf_counter()
+        size = min(settings.query.batch_size, len(open_))
+        if size == 0:
+            break
+        proba = learner.predict_proba(task.features.rows(open_))
+        pool = Pool(
+            n_items=len(open_),
+            proba=proba,
+            scores=combine(weights, proba)[0],
+            embed=lambda indices, at=open_: task.features.embed(at[indices]),  # type: ignore[misc]  # bound per round
+            budget_left=(task.rounds - number + 1) * settings.query.batch_size,
+            **_model(strategy, learner, task, open_, labeled),
+        )
+        chosen = open_[ask(strategy, pool, size, stream(root, repeat, number, "query_strategy")).indices]
+        labeled = np.concatenate([labeled, chosen])
+        open_ = np.setdiff1d(open_, chosen)
+        result["queries"].append(chosen.tolist())
+        learner = _fit(task, labeled, repeat)
+        _note(result, task, learner, labeled, start)
+    return result
+
+
+def _note(result: dict[str, Any], task: Task, learner: ScikitLearner, labeled: Indices, start: float) -> None:
+    proba = learner.predict_proba(task.features.rows(task.test))
+    result["labels"].append(len(labeled))
+    for name in task.metrics:
+        result["metrics"][name].append(measure(name, task.codes[task.test], proba, task.classes))
+    result["seconds"].append(round(time.perf_counter() - start, 4))
+
+
+def _fit(task: Task, labeled: Indices, repeat: int) -> ScikitLearner:
+    settings = task.settings.learner
+    learner = ScikitLearner(
+        task.learner.head,
+        task.learner.params,
+        len(task.classes),
+        class_weight=class_weights(settings.class_weight, task.classes),
+        calibration=settings.calibration,
+        calibrate_on=settings.calibrate_on,
+        search=settings.search,
+        seed=task.settings.project.seed + repeat,
+    )
+    validation = None
+    if len(task.validation):
+        validation = (task.features.rows(task.validation), task.codes[task.validation])
+    order = np.sort(labeled)
+    return learner.fit(task.features.rows(order), task.codes[order], validation=validation)
+
+
+def _model(strategy: Strategy, learner: ScikitLearner, task: Task, open_: Indices, labeled: Indices) -> dict[str, Any]:
+    if "model" not in strategy.needs:
+        return {}
+    return {
+        "classifier": learner,
+        "X": lambda: task.features.rows(open_),
+        "labeled": (task.features.rows(labeled), task.codes[labeled]),
+    }
+
+
+def score_full(task: Task) -> dict[str, float]:
+    """The same learner trained on the whole pool."""
+    proba = _fit(task, task.pool, 0).predict_proba(task.features.rows(task.test))
+    return {name: measure(name, task.codes[task.test], proba, task.classes) for name in task.metrics}

@@ -1,0 +1,81 @@
+"""Runs the steps of a round in order, once each: what is done is skipped, what waits is asked again later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from querist.config import QuerySettings
+from querist.stages.evaluation.step import Evaluation
+from querist.stages.human_labeling.step import HumanLabeling
+from querist.stages.initial_model.step import InitialModel, SeedSet
+from querist.stages.query_strategy.ask import make
+from querist.stages.query_strategy.step import QueryStrategy
+from querist.stages.retraining.step import Retraining
+from querist.stages.uncertainty_scoring.step import UncertaintyScoring
+from querist.step import Context, Step, StepResult, Stopwatch
+from querist.store.ledger import Ledger, iso
+from querist.store.steps import Done, add_step, find_step
+
+AnyStep = Step[Any, Any]  # Any: each step has inputs and outputs of its own
+
+
+def steps_of(round: int, query: QuerySettings) -> list[AnyStep]:
+    """The stages of one round: round 0 asks the seed set, every later one asks by strategy."""
+    if round == 0:
+        return [SeedSet(), HumanLabeling(), InitialModel(), Evaluation()]
+    strategy, measures = make(query.strategy, query.params, query.measures)
+    return [
+        UncertaintyScoring(measures),
+        QueryStrategy(query.strategy, strategy),
+        HumanLabeling(),
+        Retraining(),
+        Evaluation(),
+    ]
+
+
+def run_step(step: AnyStep, ledger: Ledger, ctx: Context, clock: Callable[[], datetime]) -> StepResult:
+    """Runs one step unless it is done. No transaction is open while it computes."""
+    with ledger.begin() as tx:
+        done = find_step(tx, ctx.round, step.NAME)
+        if done is not None:
+            return StepResult("done", done.result)
+        ctx = replace(ctx, now=clock(), stopwatch=Stopwatch())
+        start = time.perf_counter()
+        inputs = step.read(tx, ctx)
+    outputs = step.compute(inputs, ctx)
+    with ledger.begin() as tx:
+        result = step.write(tx, outputs, replace(ctx, now=clock()))
+        if result.status == "done":
+            add_step(
+                tx,
+                Done(
+                    round=ctx.round,
+                    name=step.NAME,
+                    version=step.VERSION,
+                    inputs=inputs.key,
+                    result=result.values,
+                    started_at=iso(ctx.now),
+                    seconds=time.perf_counter() - start,
+                    seconds_by_part=ctx.stopwatch.parts,
+                    code_version=ctx.code_version,
+                ),
+            )
+    return result
+
+
+def run_round(
+    ledger: Ledger, ctx: Context, clock: Callable[[], datetime], on_step: Callable[[int, str, str], None]
+) -> StepResult:
+    """Runs a round from where it stands to its end, or to the first step that waits."""
+    result = StepResult("done")
+    for step in steps_of(ctx.round, ctx.settings.query):
+        on_step(ctx.round, step.NAME, "running")
+        result = run_step(step, ledger, ctx, clock)
+        on_step(ctx.round, step.NAME, result.status)
+        if result.status == "waiting":
+            return result
+    return result

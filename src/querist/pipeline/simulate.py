@@ -1,0 +1,285 @@
+"""Compares strategies on labeled data, with the parts that a project uses: encoder, learner, measures, strategies."""
+
+from __future__ import annotations
+
+import json as json_module
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from querist.config import Settings, parse
+from querist.core.errors import DataError, SettingError, ShapeError
+from querist.core.selection import stream
+from querist.core.types import Indices
+from querist.pipeline.replay import Task, make_strategy, run_one, score_full
+from querist.stages.evaluation.comparison import compare
+from querist.stages.evaluation.metrics import check
+from querist.stages.initial_model.seed_set import seed_size as size_of_seed
+
+if TYPE_CHECKING:
+    from querist.pipeline.project import Project
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def simulate(
+    source: str | Path | None = None,
+    *,
+    X: Any = None,  # Any: array, CSR matrix, list of texts
+    y: Any = None,
+    test: Any = None,
+    text: str | Sequence[str] = (),
+    image: str | None = None,
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    label: str = "label",
+    split_column: str | None = None,
+    context: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    learner: str = "auto",
+    strategies: Sequence[str] = ("kmeans", "uncertainty", "random"),
+    seed_size: int | None = None,
+    batch_size: int = 100,
+    rounds: int = 10,
+    repeats: int = 3,
+    metrics: Sequence[str] = ("accuracy", "macro_f1"),
+    jobs: int | None = None,
+    seed: int = 0,
+    json: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Replays the loop on labeled data for each strategy and repeat, and compares them with each other.
+
+    Data is a `source` that `querist ingest` can read, or arrays: `X` (n_items, n_features), `y` (n_items,), `test` a
+    mask or indices of the holdout (default: every fifth item of a shuffle). `settings` are sections as in querist.toml
+    for what has no argument here. Returns {"dataset", "n_pool", "n_test", "full", "runs", "summary"}; `json` names a
+    file to write it to.
+    """
+    options: dict[str, Any] = {k: dict(v) if isinstance(v, Mapping) else v for k, v in (settings or {}).items()}
+    options.setdefault("learner", {}).setdefault("name", learner)
+    options.setdefault("query", {})["batch_size"] = batch_size
+    options.setdefault("project", {})["seed"] = seed
+    if seed_size is not None:
+        options.setdefault("seed_set", {})["size"] = seed_size
+    if source is None:
+        task = _from_arrays(X, y, test, parse(options), tuple(metrics), rounds)
+        return _report("arrays", task, strategies, repeats, jobs, json, progress, _as_they_are)
+    columns = {
+        "text": [text] if isinstance(text, str) else list(text),
+        "image": image,
+        "numeric": list(numeric),
+        "categorical": list(categorical),
+        "label": label,
+        "split": split_column,
+        "context": list(context),
+    }
+    given = options.setdefault("data", {})
+    given.update({k: v for k, v in columns.items() if v})
+    tabular = given.get("numeric") or given.get("categorical")
+    given.setdefault("kind", "text" if given.get("text") else "tabular" if tabular else "image")
+    with tempfile.TemporaryDirectory(prefix="querist-") as folder:
+        task, ids = _from_source(Path(source), parse(options), Path(folder), tuple(metrics), rounds, progress)
+        return _report(Path(source).name, task, strategies, repeats, jobs, json, progress, ids)
+
+
+def simulate_project(
+    project: Project,
+    *,
+    strategies: Sequence[str] | None = None,
+    oracle: str = "label",
+    rounds: int = 10,
+    repeats: int = 3,
+    metrics: Sequence[str] = (),
+    jobs: int | None = None,
+    json: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The same on a project's snapshot, learner and settings; `strategies` default to its own against random."""
+    names = [project.settings.objective.metric, *(metrics or project.settings.evaluation.metrics)]
+    spec, features = project.features(progress)
+    task, ids = _from_snapshot(
+        project.snapshot,
+        features,
+        spec,
+        project.settings,
+        project.classes(),
+        "label" if oracle == project.settings.data.label else oracle,
+        tuple(dict.fromkeys(names)),
+        rounds,
+    )
+    strategies = strategies or (project.settings.query.strategy, "random")
+    return _report(project.settings.project.name, task, strategies, repeats, jobs, json, progress, ids)
+
+
+Ids = Callable[[Indices], dict[int, Any]]
+"""Names of positions: item ids, or the row numbers themselves for arrays."""
+
+
+def _from_arrays(X: Any, y: Any, test: Any, settings: Settings, metrics: tuple[str, ...], rounds: int) -> Task:
+    from querist.models.features import Features
+    from querist.models.learners import resolve
+
+    labels = np.asarray(y)
+    if X is None or labels.ndim != 1:
+        raise SettingError("simulate needs a source (a file to read) or the arrays X and y (n_items,)")
+    classes, codes = np.unique(labels, return_inverse=True)
+    n_items = X.shape[0]
+    if n_items != len(codes):
+        raise ShapeError(f"X has {n_items} rows and y {len(codes)}; they must be as long as each other")
+    if test is None:
+        in_test = np.zeros(n_items, dtype=bool)
+        in_test[stream(settings.project.seed, 0, "holdout").permutation(n_items)[: n_items // 5]] = True
+    else:
+        in_test = np.zeros(n_items, dtype=bool)
+        in_test[np.asarray(test)] = True
+    return _task(
+        Features.of(X),
+        codes.astype(np.int64),
+        ~in_test,
+        np.zeros(n_items, dtype=bool),
+        in_test,
+        tuple(str(c) for c in classes),
+        resolve(settings.learner, "arrays"),
+        settings,
+        metrics,
+        rounds,
+    )
+
+
+def _from_source(
+    source: Path,
+    settings: Settings,
+    folder: Path,
+    metrics: tuple[str, ...],
+    rounds: int,
+    progress: Progress | None,
+) -> tuple[Task, Ids]:
+    from querist.models import features, learners
+    from querist.pipeline.ingest import ingest
+    from querist.pipeline.project import encoder_params
+    from querist.snapshots.snapshot import Snapshot
+
+    report = ingest(
+        source,
+        settings,
+        base=folder,
+        parent=None,
+        quarantine=folder,
+        now=datetime.now(UTC),
+        progress=progress,
+    )
+    snapshot = Snapshot.open(str(folder / settings.storage.snapshots), report.snapshot)
+    spec = learners.resolve(settings.learner, snapshot.kind)
+    made = features.build(
+        snapshot,
+        spec.encoder,
+        encoder_params(spec, settings, snapshot.kind),
+        cache=folder / "features",
+        seed=settings.project.seed,
+        progress=progress,
+    )
+    classes = tuple(settings.data.classes) or snapshot.classes
+    return _from_snapshot(snapshot, made, spec, settings, classes, "label", metrics, rounds)
+
+
+def _from_snapshot(
+    snapshot: Any,  # Any: snapshots.Snapshot, imported late because of pyarrow
+    features: Any,
+    spec: Any,
+    settings: Settings,
+    classes: tuple[str, ...],
+    oracle: str,
+    metrics: tuple[str, ...],
+    rounds: int,
+) -> tuple[Task, Ids]:
+    from querist.snapshots.snapshot import POOL, TEST, VALIDATION
+
+    codes, _ = snapshot.labels(oracle, classes)
+    usable, splits = snapshot.primary() & (codes >= 0), snapshot.splits()
+    parts = [usable & (splits == split) for split in (POOL, VALIDATION, TEST)]
+
+    def ids(positions: Indices) -> dict[int, Any]:
+        return dict(zip(positions.tolist(), snapshot.take(positions, ["id"])["id"].to_pylist(), strict=True))
+
+    return _task(features, codes, *parts, classes, spec, settings, metrics, rounds), ids
+
+
+def _task(
+    features: Any,
+    codes: Any,
+    pool: Any,
+    validation: Any,
+    test: Any,
+    classes: tuple[str, ...],
+    spec: Any,
+    settings: Settings,
+    metrics: tuple[str, ...],
+    rounds: int,
+) -> Task:
+    for name, part in (("pool", pool), ("test", test)):
+        if not part.any():
+            raise DataError(f"the {name} split has no labeled item; a simulation needs labels in pool and test")
+    size, _ = size_of_seed(settings.seed_set, int(pool.sum()))
+    return Task(
+        features=features,
+        codes=codes,
+        pool=np.flatnonzero(pool),
+        validation=np.flatnonzero(validation),
+        test=np.flatnonzero(test),
+        classes=classes,
+        learner=spec,
+        settings=settings,
+        metrics=metrics,
+        seed_size=size,
+        rounds=rounds,
+    )
+
+
+def _as_they_are(positions: Indices) -> dict[int, Any]:
+    return {int(p): int(p) for p in positions}
+
+
+def _report(
+    dataset: str,
+    task: Task,
+    strategies: Sequence[str],
+    repeats: int,
+    jobs: int | None,
+    json: str | Path | None,
+    progress: Progress | None,
+    ids: Ids,
+) -> dict[str, Any]:
+    from joblib import Parallel, cpu_count, delayed, parallel_config
+
+    for name in task.metrics:
+        check(name, task.classes)
+    for name in strategies:
+        make_strategy(name, task.settings)
+    work = [delayed(score_full)(task), *(delayed(run_one)(task, s, r) for r in range(repeats) for s in strategies)]
+    jobs = min(jobs or cpu_count(), len(work))
+    done = []
+    with parallel_config("loky", inner_max_num_threads=1):
+        for found in Parallel(n_jobs=jobs, return_as="generator")(work):
+            done.append(found)
+            if progress:
+                progress("simulate", len(done), len(work))
+    full, runs = done[0], sorted(done[1:], key=lambda r: (strategies.index(r["strategy"]), r["repeat"]))
+    names = ids(np.unique(np.concatenate([np.asarray(q, dtype=np.intp) for r in runs for q in r["queries"]])))
+    for run in runs:
+        run["queries"] = [[names[position] for position in asked] for asked in run["queries"]]
+    out = {
+        "dataset": dataset,
+        "n_pool": len(task.pool),
+        "n_test": len(task.test),
+        "full": full,
+        "runs": runs,
+        "summary": compare(runs, full, confidence=task.settings.evaluation.confidence),
+    }
+    if json is not None:
+        Path(json).parent.mkdir(parents=True, exist_ok=True)
+        Path(json).write_text(json_module.dumps(out, indent=1) + "\n", encoding="utf-8")
+    return out

@@ -1,0 +1,52 @@
+"""Bytes under names, in a folder or behind any fsspec URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+
+def location(url: str, base: Path) -> str:
+    """The URL itself, or for a plain path the folder it names from `base`."""
+    return url if "://" in url else str(base / url)
+
+
+class Folder:
+    """A place that never shows half a file: bytes are written aside, then moved."""
+
+    def __init__(self, url: str | Path) -> None:
+        from fsspec.core import url_to_fs
+
+        self.url = str(url)
+        fs, root = url_to_fs(self.url)
+        self._fs: Any = fs  # Any: fsspec carries no types
+        self._root = str(root).rstrip("/")
+
+    def path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def exists(self, name: str) -> bool:
+        return bool(self._fs.isfile(self.path(name)))
+
+    def open(self, name: str) -> Any:  # Any: a binary file of fsspec
+        return self._fs.open(self.path(name), "rb")
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return bytes(file.read())
+
+    def write(self, name: str, data: bytes) -> None:
+        final = self.path(name)
+        aside = f"{final}.{uuid4().hex}.part"
+        self._fs.makedirs(final.rpartition("/")[0], exist_ok=True)
+        self._fs.pipe_file(aside, data)
+        self._fs.mv(aside, final)
+
+    def names(self, folder: str, suffix: str) -> list[str]:
+        """Names of the files in a folder, sorted; none when there is no such folder."""
+        try:
+            paths = self._fs.ls(self.path(folder), detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        return sorted(f"{folder}/{str(p).rpartition('/')[2]}" for p in paths if str(p).endswith(suffix))

@@ -1,0 +1,27 @@
+"""What a person needs to see of an item, taken from its shard once, when it is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from querist.core.types import Indices
+from querist.snapshots.snapshot import Snapshot
+from querist.store.artifacts import Artifacts
+
+
+def payloads(snapshot: Snapshot, positions: Indices, artifacts: Artifacts) -> list[tuple[str, dict[str, Any]]]:
+    """(item id, payload) in the order of `positions`; an image is stored as an artifact and named by its hash."""
+    shown = []
+    for row in snapshot.take(positions).to_pylist():
+        payload: dict[str, Any] = {}
+        for column, value in row.items():
+            if column == "image":
+                payload["image"] = artifacts.put(value)
+            elif column == "text":
+                payload["text"] = value
+            elif column.startswith("x."):
+                payload.setdefault("columns", {})[column[2:]] = value
+            elif column.startswith("c."):
+                payload.setdefault("context", {})[column[2:]] = value
+        shown.append((row["id"], payload))
+    return shown

@@ -1,0 +1,226 @@
+"""Reading a snapshot: whole columns as small arrays, items shard by shard or by position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from querist.core.errors import DataError, ShapeError, SnapshotCorrupt, UnknownName
+from querist.core.hashing import sha256
+from querist.core.types import Codes, Indices
+from querist.snapshots.folder import Folder
+from querist.snapshots.manifest import (
+    POOL,
+    SPLITS,
+    TEST,
+    VALIDATION,
+    Manifest,
+    Shard,
+    from_json,
+    is_unchanged,
+    manifest_name,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T", bound=np.generic)
+
+__all__ = ["POOL", "SPLITS", "TEST", "VALIDATION", "Shard", "Snapshot", "list_snapshots"]
+
+
+class Snapshot:
+    """An immutable list of items; an item's position in it never changes, in its descendants neither."""
+
+    def __init__(self, folder: Folder, manifest: Manifest, id: str) -> None:
+        self._folder = folder
+        self.manifest = manifest
+        self.id = id
+        self.parent = manifest.parent
+        self.root_id = manifest.root or id
+        self.n_root_shards = manifest.n_root_shards
+        self.kind = manifest.kind
+        self.classes = manifest.classes
+        self.shards: tuple[Shard, ...] = manifest.shards
+        self.n_items = manifest.n_items
+        self._labels: dict[str, tuple[Codes, tuple[str, ...]]] = {}
+
+    @classmethod
+    def open(cls, url: str | Path, id: str) -> Self:
+        """Raises DataError when there is no such snapshot, SnapshotCorrupt when its manifest is unreadable."""
+        folder = Folder(url)
+        try:
+            data = folder.read(manifest_name(id))
+        except FileNotFoundError:
+            known = ", ".join(_ids(folder)) or "none"
+            raise DataError(f"no snapshot {id!r} in {folder.url}. Available: {known}.") from None
+        return cls(folder, from_json(data, folder.path(manifest_name(id))), id)
+
+    def columns(self) -> list[str]:
+        return list(self.manifest.schema)
+
+    def context_columns(self) -> list[str]:
+        """Names of the context columns, without their prefix."""
+        return [name.removeprefix("c.") for name in self.columns() if name.startswith("c.")]
+
+    def read(self, shard: Shard, columns: Sequence[str] | None = None) -> pa.Table:
+        return self._read(shard, columns, None)
+
+    def items(self, shard: Shard) -> dict[str, list[Any]]:
+        """Model columns of a shard: {"text": [...]}, {"image": [...]} or {"x.NAME": [...], ...}."""
+        table = self.read(shard, self._model_columns)
+        return {name: table.column(name).to_pylist() for name in self._model_columns}
+
+    def splits(self) -> NDArray[np.int8]:
+        """(n_items,) POOL, VALIDATION or TEST."""
+        return self._splits
+
+    def primary(self) -> NDArray[np.bool_]:
+        """(n_items,) True for the one item of its group that may be used."""
+        return self._primary
+
+    def labels(self, column: str = "label", classes: Sequence[str] | None = None) -> tuple[Codes, tuple[str, ...]]:
+        """(n_items,) class numbers, -1 where unknown or not in `classes`, and the classes they count.
+
+        `column` is "label" or a context column, whose classes are its sorted values when none are given.
+        """
+        if classes is not None:
+            return self._codes(self._stored(column), tuple(classes)), tuple(classes)
+        if column not in self._labels:
+            stored = self._stored(column)
+            found = self.classes if column == "label" else self._values(stored)
+            self._labels[column] = self._codes(stored, found), found
+        return self._labels[column]
+
+    def take(self, positions: Indices | Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows at the positions, in the order asked; reads only the parts of the shards that hold them."""
+        import pyarrow as pa
+
+        wanted = np.asarray(positions, dtype=np.intp)
+        if len(wanted) and (wanted.min() < 0 or wanted.max() >= self.n_items):
+            raise ShapeError(f"positions must lie in 0..{self.n_items - 1}, got {wanted.min()}..{wanted.max()}")
+        order = np.argsort(wanted, kind="stable")
+        cuts = np.searchsorted(wanted[order], [shard.start for shard in self.shards] + [self.n_items])
+        parts = [
+            self._read(shard, columns, wanted[order[first:last]] - shard.start)
+            for shard, first, last in zip(self.shards, cuts[:-1], cuts[1:], strict=True)
+            if last > first
+        ]
+        if not parts:
+            return self.read(self.shards[0], columns).slice(0, 0)
+        back = np.empty(len(order), dtype=np.intp)
+        back[order] = np.arange(len(order))
+        return pa.concat_tables(parts).take(back)
+
+    def find(self, ids: Iterable[str]) -> dict[str, int]:
+        """Positions of the ids that are here; streams the id column."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found: dict[str, int] = {}
+        wanted = pa.array(list(ids), pa.string())
+        for shard in self.shards:
+            column = self.read(shard, ["id"]).column("id").combine_chunks()
+            at = pc.indices_nonzero(pc.is_in(column, value_set=wanted))
+            positions = (at.to_numpy() + shard.start).tolist()
+            found.update(zip(column.take(at).to_pylist(), positions, strict=True))
+        return found
+
+    def verify(self) -> list[str]:
+        """What differs from the record, each problem with its file; empty when all is well."""
+        problems, name = [], manifest_name(self.id)
+        if not is_unchanged(self._folder.read(name)):
+            problems.append(f"{self._folder.path(name)}: the manifest was changed")
+        for shard in self.shards:
+            path = self._folder.path(shard.name)
+            if not self._folder.exists(shard.name):
+                problems.append(f"{path}: missing")
+            elif sha256(self._folder.read(shard.name)) != shard.sha256:
+                problems.append(f"{path}: its bytes differ from their checksum")
+        return problems
+
+    @cached_property
+    def _splits(self) -> NDArray[np.int8]:
+        return _frozen(self._codes("split", SPLITS).astype(np.int8))
+
+    @cached_property
+    def _primary(self) -> NDArray[np.bool_]:
+        parts = [self.read(s, ["primary"]).column("primary").to_numpy() for s in self.shards]
+        return _frozen(np.concatenate([np.empty(0, dtype=bool), *parts]))
+
+    @property
+    def _model_columns(self) -> list[str]:
+        return [name for name in self.columns() if name in ("text", "image") or name.startswith("x.")]
+
+    def _stored(self, column: str) -> str:
+        if column == "label":
+            return column
+        if column not in self.context_columns():
+            raise UnknownName("column", column, ["label", *self.context_columns()])
+        return f"c.{column}"
+
+    def _values(self, stored: str) -> tuple[str, ...]:
+        import pyarrow.compute as pc
+
+        found: set[str] = set()
+        for shard in self.shards:
+            found.update(pc.unique(self.read(shard, [stored]).column(stored)).drop_null().to_pylist())
+        return tuple(sorted(found))
+
+    def _codes(self, stored: str, classes: tuple[str, ...]) -> Codes:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        names = pa.array(classes, pa.string())
+        codes = [np.empty(0, dtype=np.int64)]
+        for shard in self.shards:
+            column = self.read(shard, [stored]).column(stored).cast(pa.string())
+            at = pc.fill_null(pc.index_in(column, value_set=names, skip_nulls=True), -1)
+            codes.append(at.to_numpy().astype(np.int64))
+        return _frozen(np.concatenate(codes))
+
+    def _read(self, shard: Shard, columns: Sequence[str] | None, rows: NDArray[np.intp] | None) -> pa.Table:
+        """The shard, or its `rows` (sorted), of which only the row groups that hold them are read."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        names = None if columns is None else list(columns)
+        for name in names or ():
+            if name not in self.manifest.schema:
+                raise UnknownName("column", name, self.columns())
+        try:
+            with self._folder.open(shard.name) as stream, pq.ParquetFile(stream) as file:
+                if rows is None:
+                    return file.read(columns=names)
+                sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+                ends = np.cumsum(sizes)
+                group = np.searchsorted(ends, rows, side="right")
+                groups = np.unique(group)
+                kept = np.cumsum(np.asarray(sizes)[groups]) - np.asarray(sizes)[groups]
+                first = (ends - sizes)[group]
+                local = rows - first + kept[np.searchsorted(groups, group)]
+                return file.read_row_groups(groups.tolist(), columns=names).take(local)
+        except (FileNotFoundError, pa.ArrowException) as error:
+            path = self._folder.path(shard.name)
+            raise SnapshotCorrupt(f"{path} cannot be read ({error}); restore it or ingest the source again") from None
+
+
+def list_snapshots(url: str | Path) -> list[Manifest]:
+    """Manifests of all snapshots, oldest first."""
+    folder = Folder(url)
+    found = [from_json(folder.read(manifest_name(id)), folder.path(manifest_name(id))) for id in _ids(folder)]
+    return sorted(found, key=lambda manifest: (manifest.created_at, manifest.id))
+
+
+def _ids(folder: Folder) -> list[str]:
+    return [name.rpartition("/")[2].removesuffix(".json") for name in folder.names("manifests", ".json")]
+
+
+def _frozen(array: NDArray[T]) -> NDArray[T]:
+    array.flags.writeable = False
+    return array

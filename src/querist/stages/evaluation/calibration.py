@@ -1,0 +1,60 @@
+"""Whether a probability of 0.8 is right 8 times of 10, since uncertainty scores rest on it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from querist.core.types import Codes, Probabilities
+
+BINS = 15
+"""Bins of equal mass, as many as in Guo et al., 2017; fewer where there are fewer items."""
+RESAMPLES = 500
+
+
+def expected_calibration_error(y: Codes, proba: Probabilities, *, bins: int = BINS) -> float:
+    """Mean |accuracy - confidence| over bins of equal mass by the predicted class's probability, 0..1.
+
+    Naeini et al., 2015. Equal mass instead of equal width, since most confidences of a good model lie near 1 and
+    would fill one bin only (Nixon et al., 2019).
+    """
+    order = np.argsort(proba.max(axis=1), kind="stable")
+    confidence = proba.max(axis=1)[order].astype(np.float64)
+    correct = (proba.argmax(axis=1) == y)[order]
+    return float(_error(correct[None, :], confidence, bins)[0])
+
+
+def brier(y: Codes, proba: Probabilities) -> float:
+    """Mean squared distance of the probabilities from the truth, 0 (perfect) to 2. Brier, 1950."""
+    squares = np.einsum("ij,ij->i", proba, proba, dtype=np.float64)
+    return float((squares - 2 * proba[np.arange(len(y)), y] + 1).mean())
+
+
+def ece_limit(proba: Probabilities, confidence: float, rng: np.random.Generator, *, bins: int = BINS) -> float:
+    """The calibration error that chance alone stays under with this `confidence`, at this number of items.
+
+    Labels are redrawn from the probabilities, as if the model were perfectly calibrated: consistency resampling,
+    Bröcker and Smith, 2007. Whether the prediction is right is all the error needs, so that is all that is drawn.
+    """
+    sure = np.sort(proba.max(axis=1)).astype(np.float64)
+    errors = [_error(rng.random((1, len(sure))) < sure, sure, bins)[0] for _ in range(RESAMPLES)]
+    return float(np.quantile(errors, confidence))
+
+
+def warning(ece: float, limit: float, tolerance: float) -> str | None:
+    """A sentence when the calibration error is larger than tolerated and larger than chance explains."""
+    if ece <= max(limit, tolerance):
+        return None
+    return (
+        f"badly calibrated: the calibration error is {ece:.3f} (tolerated {tolerance:.3f}, chance explains up to "
+        f"{limit:.3f}), so read uncertainty scores with care; try learner.calibration or more validation labels"
+    )
+
+
+def _error(correct: NDArray[np.bool_], confidence: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    """(n_resamples,) error of (n_resamples, n) hits; confidence (n,) ascending."""
+    n = len(confidence)
+    starts = np.unique(np.arange(min(bins, n)) * n // min(bins, n))
+    gaps = np.add.reduceat(correct - confidence, starts, axis=1)
+    error: NDArray[np.float64] = np.abs(gaps).sum(axis=1) / n
+    return error

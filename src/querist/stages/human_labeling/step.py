@@ -1,0 +1,122 @@
+"""Human labeling: waits for labels, or asks a simulated annotator, and leaves the labels known so far in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import NAMESPACE_URL, uuid5
+
+import numpy as np
+
+from querist.core.errors import LedgerError
+from querist.core.hashing import key_of
+from querist.core.types import Codes, Indices
+from querist.snapshots.snapshot import POOL, TEST, VALIDATION
+from querist.stages.human_labeling.resolve import Vote, resolve
+from querist.step import Context, StepResult
+from querist.store.annotations import Annotation, add_annotations, list_annotations
+from querist.store.ledger import Tx
+from querist.store.rounds import Query, list_queries
+
+SPLITS = {"pool": POOL, "validation": VALIDATION, "test": TEST}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    asked: Sequence[Query]
+    annotations: Sequence[Annotation]
+
+    @property
+    def key(self) -> str:
+        return key_of([q.item for q in self.asked], [[a.id, a.item, a.label] for a in self.annotations])
+
+
+@dataclass(frozen=True)
+class Outputs:
+    answers: Sequence[Annotation]
+    missing: int
+    labels: dict[str, tuple[Indices, Codes]]
+
+
+class HumanLabeling:
+    """Done when every query of the round has an answer, be it a label or a skip."""
+
+    NAME = "human_labeling"
+    VERSION = 1
+
+    def read(self, tx: Tx, ctx: Context) -> Inputs:
+        return Inputs(list_queries(tx, ctx.round), list_annotations(tx))
+
+    def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
+        answered = {a.item for a in inputs.annotations}
+        open_queries = [q for q in inputs.asked if q.item not in answered]
+        answers = simulated_answers(open_queries, ctx) if ctx.oracle else []
+        missing = len(open_queries) - len(answers)
+        return Outputs(answers, missing, {} if missing else known_labels([*inputs.annotations, *answers], ctx))
+
+    def write(self, tx: Tx, outputs: Outputs, ctx: Context) -> StepResult:
+        add_annotations(tx, outputs.answers, now=ctx.now)
+        if outputs.missing:
+            return StepResult("waiting", {"missing": outputs.missing})
+        arrays = {}
+        for split, (positions, codes) in outputs.labels.items():
+            arrays |= {f"{split}_positions": positions, f"{split}_codes": codes}
+        return StepResult(
+            "done",
+            {
+                "labels": ctx.artifacts.put_arrays(**arrays),
+                "n_labels": len(outputs.labels["pool"][0]),
+                "n_validation": len(outputs.labels["validation"][0]),
+                "n_test": len(outputs.labels["test"][0]),
+            },
+        )
+
+
+def simulated_answers(asked: Sequence[Query], ctx: Context) -> list[Annotation]:
+    """The oracle column's label for each query; an empty one is a skip."""
+    if not asked or ctx.oracle is None:
+        return []
+    codes, _ = ctx.snapshot.labels(ctx.oracle, ctx.classes)
+    return [
+        Annotation(
+            id=uuid5(NAMESPACE_URL, f"querist:oracle:{ctx.oracle}:{q.item}").hex,
+            item=q.item,
+            position=q.position,
+            split=q.split,
+            label=ctx.classes[code] if (code := codes[q.position]) >= 0 else None,
+            annotator=f"oracle:{ctx.oracle}",
+            seconds=ctx.settings.objective.seconds_per_label,
+        )
+        for q in asked
+    ]
+
+
+def known_labels(annotations: Sequence[Annotation], ctx: Context) -> dict[str, tuple[Indices, Codes]]:
+    """Positions and class codes by split: labels that came with the data, overruled by what annotators said.
+
+    In a simulation the oracle's column stays hidden in the pool, and is the truth in validation and test.
+    """
+    codes = np.full(ctx.snapshot.n_items, -1, dtype=np.int64)
+    splits = ctx.snapshot.splits()
+    hidden = ctx.oracle == "label"
+    if ctx.settings.data.label is not None:
+        given, _ = ctx.snapshot.labels("label", ctx.classes)
+        free = splits != POOL if hidden else np.ones(len(codes), dtype=bool)
+        codes[free] = given[free]
+    if ctx.oracle is not None and not hidden:
+        truth, _ = ctx.snapshot.labels(ctx.oracle, ctx.classes)
+        codes[splits != POOL] = truth[splits != POOL]
+    number = {label: code for code, label in enumerate(ctx.classes)}
+    superseded = {a.supersedes for a in annotations}
+    position = {a.item: a.position for a in annotations}
+    votes = [Vote(a.item, a.annotator, a.label, a.at, a.id in superseded) for a in annotations]
+    for item, label in resolve(votes).items():
+        if label is not None and label not in number:
+            raise LedgerError(f"label {label!r} of item {item!r} is not among the classes {list(number)}")
+        codes[position[item]] = number[label] if label is not None else -1
+    known = (codes >= 0) & ctx.snapshot.primary()
+    return {
+        name: (positions, codes[positions])
+        for name, split in SPLITS.items()
+        for positions in [np.flatnonzero(known & (splits == split))]
+    }

@@ -1,0 +1,105 @@
+"""Initial model: chooses the seed set (round 0) and trains the first model on its labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from querist.asking import Asked, budget_left, build_queries, candidates, write_round
+from querist.core.hashing import key_of
+from querist.core.selection import stream
+from querist.core.types import Codes, Indices
+from querist.snapshots.snapshot import POOL
+from querist.stages.initial_model.seed_set import draw_seed, seed_size
+from querist.step import Context, StepResult
+from querist.store.annotations import list_annotations
+from querist.store.ledger import Tx
+from querist.store.rounds import Query
+from querist.training import Plan, Training
+
+
+@dataclass(frozen=True)
+class SeedInputs:
+    open_positions: Indices
+    n_known: int
+    affordable: int | None
+    settings: str
+
+    @property
+    def key(self) -> str:
+        return key_of(self.open_positions, self.n_known, self.affordable, self.settings)
+
+
+@dataclass(frozen=True)
+class SeedOutputs:
+    asked: Asked
+    queries: list[Query]
+
+
+class SeedSet:
+    """Opens round 0. Labels that came with the data count first; only what is missing to the size is asked."""
+
+    NAME = "seed_set"
+    VERSION = 1
+
+    def read(self, tx: Tx, ctx: Context) -> SeedInputs:
+        annotations = list_annotations(tx, split="pool")
+        open_positions = candidates(tx, ctx, annotations)
+        n_known = usable_pool(ctx) - len(open_positions)
+        return SeedInputs(open_positions, n_known, budget_left(len(annotations), ctx), ctx.settings_key)
+
+    def compute(self, inputs: SeedInputs, ctx: Context) -> SeedOutputs:
+        settings = ctx.settings.seed_set
+        size, warning = seed_size(settings, usable_pool(ctx))
+        missing = max(size - inputs.n_known, 0) if has_two_classes(ctx) else size
+        missing = min(missing, len(inputs.open_positions))
+        if inputs.affordable is not None:
+            missing = min(missing, inputs.affordable)
+        positions = inputs.open_positions
+        chosen = draw_seed(
+            settings.draw,
+            missing,
+            n_items=len(positions),
+            labels=self._labels(positions, ctx),
+            embed=lambda indices: ctx.features.embed(positions[indices]),
+            rng=stream(ctx.settings.project.seed, ctx.round, self.NAME),
+        )
+        known = f"; {inputs.n_known} labels came with the data" if inputs.n_known else ""
+        note = " ".join(filter(None, [chosen.note + known, warning]))
+        asked = Asked(
+            positions[chosen.indices], None, [], None, f"seed_set:{settings.draw}", None, chosen.thresholds, note
+        )
+        return SeedOutputs(asked, build_queries(asked, ctx))
+
+    def write(self, tx: Tx, outputs: SeedOutputs, ctx: Context) -> StepResult:
+        return write_round(tx, outputs.asked, outputs.queries, ctx)
+
+    def _labels(self, positions: Indices, ctx: Context) -> Codes | None:
+        """Classes to balance by: only a simulation knows them before asking."""
+        if ctx.oracle is None:
+            return None
+        codes, _ = ctx.snapshot.labels(ctx.oracle, ctx.classes)
+        return codes[positions]
+
+
+class InitialModel(Training):
+    """The first model, trained in full on the seed set."""
+
+    NAME = "initial_model"
+
+    def plan(self, *, new_labels: int, validation_losses: list[float], ctx: Context) -> Plan:
+        return Plan("full", "first model")
+
+
+def usable_pool(ctx: Context) -> int:
+    return int((ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL)).sum())
+
+
+def has_two_classes(ctx: Context) -> bool:
+    """Whether the labels that came with the pool can already train a model."""
+    if ctx.settings.data.label is None or ctx.oracle == "label":
+        return False
+    codes, _ = ctx.snapshot.labels("label", ctx.classes)
+    pool = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL)
+    return len(np.unique(codes[pool & (codes >= 0)])) >= 2

@@ -1,0 +1,137 @@
+"""From the name in the settings to a strategy, and from a strategy to an answer one can trust."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from querist.core.checks import check_embeddings, check_proba, check_scores
+from querist.core.errors import PoolExhausted, SettingError, ShapeError, StrategyError, UnknownName
+from querist.core.protocols import Strategy
+from querist.core.types import Embeddings, Indices, Pool, Selection
+from querist.plugins import available, find
+from querist.stages.query_strategy import foreign
+from querist.stages.query_strategy.construct import construct, refuse_settings
+from querist.stages.query_strategy.uncertainty import Uncertainty
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "scores": ("scores",),
+    "proba": ("proba",),
+    "embeddings": ("embed",),
+    "labeled_embeddings": ("labeled_embeddings",),
+    "model": ("classifier", "X", "labeled"),
+}
+"""What a strategy may need, and the fields of the pool that hold it."""
+
+
+def make(
+    spec: Any,  # Any: a name, or a strategy (querist's, modAL's, scikit-activeml's) as it is
+    params: Mapping[str, Any] | None = None,
+    measures: Mapping[str, float] | None = None,
+) -> tuple[Strategy, dict[str, float]]:
+    """The strategy of a spec and the measures that go with it.
+
+    A spec is a strategy ("kmeans"), a strategy and its measure ("kmeans:entropy"), a measure alone ("entropy": its
+    highest scores), an import path ("package.module:name"), or an object. Raises UnknownName or SettingError.
+    """
+    params, measures = dict(params or {}), dict(measures or {"margin": 1.0})
+    if not isinstance(spec, str):
+        return _build(spec, params, getattr(spec, "__name__", type(spec).__name__)), measures
+    name, _, measure = spec.partition(":")
+    if "." in name:
+        return _build(find("strategies", spec), params, spec), measures
+    if measure:
+        find("measures", measure)
+        measures = {measure: 1.0}
+    if name in available("strategies"):
+        return _build(find("strategies", name), params, name), measures
+    if name in available("measures") and not measure:
+        return _build(Uncertainty, params, name), {name: 1.0}
+    raise UnknownName("strategy", name, [*available("strategies"), *available("measures")])
+
+
+def ask(strategy: Strategy, pool: Pool, batch_size: int, rng: np.random.Generator) -> Selection:
+    """The strategy's answer, with pool and answer checked.
+
+    Raises ShapeError on a pool with NaN or wrong shapes, StrategyError when the pool lacks what the strategy needs or
+    the answer breaks the contract, PoolExhausted when the batch is larger than the pool.
+    """
+    name = name_of(strategy)
+    if batch_size < 1:
+        raise SettingError(f"a batch of {batch_size} items asks nothing; batch_size must be at least 1")
+    if batch_size > pool.n_items:
+        raise PoolExhausted(
+            f"asked for {batch_size} items but the pool holds {pool.n_items}; "
+            "lower query.batch_size or ingest more data"
+        )
+    selection = strategy(_checked(pool, strategy.needs, name), batch_size, rng)
+    return _check_answer(selection, pool.n_items, batch_size, name)
+
+
+def name_of(strategy: Strategy) -> str:
+    return str(getattr(strategy, "name", None) or getattr(strategy, "__name__", None) or type(strategy).__name__)
+
+
+def _build(found: Any, params: dict[str, Any], name: str) -> Strategy:  # Any: whatever stood behind the name
+    adapted = foreign.adapt(found, params, name)
+    if adapted is not None:
+        return adapted
+    if inspect.isclass(found) or (inspect.isfunction(found) and not hasattr(found, "needs")):
+        found = construct(found, params, name)
+    else:
+        refuse_settings(params, name)
+    if not (callable(found) and hasattr(found, "needs")):
+        raise StrategyError(
+            f"{name!r} is no strategy: it must be callable as strategy(pool, batch_size, rng) and have `needs`, "
+            "or be a modAL query function or a scikit-activeml query strategy"
+        )
+    strategy: Strategy = found
+    return strategy
+
+
+def _checked(pool: Pool, needs: frozenset[str], name: str) -> Pool:
+    """The pool, with what the strategy needs present and of the right shape; `embed` checks its answers."""
+    for need in sorted(needs):
+        if need not in NEEDS:
+            raise StrategyError(f"strategy {name!r} needs {need!r}, which no pool has; known are {sorted(NEEDS)}")
+        if missing := [part for part in NEEDS[need] if getattr(pool, part) is None]:
+            raise StrategyError(f"strategy {name!r} needs {need}, and this pool has none (no {', '.join(missing)})")
+    if pool.scores is not None:
+        pool = replace(pool, scores=check_scores(pool.scores, n_items=pool.n_items))
+    if pool.proba is not None and "proba" in needs:
+        pool = replace(pool, proba=check_proba(pool.proba, n_items=pool.n_items))
+    if pool.labeled_embeddings is not None:
+        check_embeddings(pool.labeled_embeddings)
+    if (embed := pool.embed) is not None:
+
+        def checked_embed(indices: Indices) -> Embeddings:
+            return check_embeddings(embed(indices), n_items=len(indices))
+
+        pool = replace(pool, embed=checked_embed)
+    return pool
+
+
+def _check_answer(selection: Selection, n_items: int, batch_size: int, name: str) -> Selection:
+    if not isinstance(selection, Selection):
+        raise StrategyError(f"strategy {name!r} answered {type(selection).__name__}; it must return a Selection")
+    indices, scores = np.asarray(selection.indices), np.asarray(selection.scores)
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise StrategyError(f"strategy {name!r} answered indices of shape {indices.shape} and type {indices.dtype}")
+    if len(indices) != batch_size:
+        raise StrategyError(f"strategy {name!r} answered {len(indices)} items, asked were {batch_size}")
+    if indices.min() < 0 or indices.max() >= n_items:
+        wrong = indices[(indices < 0) | (indices >= n_items)][0]
+        raise StrategyError(f"strategy {name!r} answered item {wrong}, outside the pool 0..{n_items - 1}")
+    if len(np.unique(indices)) < batch_size:
+        raise StrategyError(f"strategy {name!r} answered {batch_size - len(np.unique(indices))} items more than once")
+    if scores.shape != indices.shape:
+        raise StrategyError(f"strategy {name!r} answered {len(indices)} items and scores of shape {scores.shape}")
+    try:
+        check_scores(scores)
+    except ShapeError as error:
+        raise StrategyError(f"strategy {name!r}: {error}") from None
+    return replace(selection, indices=indices.astype(np.intp))

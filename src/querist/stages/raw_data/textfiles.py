@@ -1,0 +1,83 @@
+"""Text files of any encoding, plain or gzipped, where bytes that do not decode spoil one row and not the file."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import logging
+import re
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from querist.core.errors import SettingError
+
+SAMPLE_BYTES = 1 << 20
+GUESS_BYTES = 1 << 16
+BROKEN = re.compile("[\ud800-\udfff]")
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+log = logging.getLogger(__name__)
+
+
+def open_text(source: Path, encoding: str = "auto") -> io.TextIOWrapper:
+    """The file as text with line ends untouched; undecodable bytes become lone surrogates, which BROKEN finds."""
+    if encoding == "auto":
+        encoding = detect_encoding(source)
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise SettingError(f"data.encoding = {encoding!r} is no encoding Python knows; try utf-8 or cp1252") from None
+    return io.TextIOWrapper(_open_bytes(source), encoding=encoding, errors="querist.mark", newline="")
+
+
+def is_broken(text: str) -> bool:
+    return not text.isascii() and BROKEN.search(text) is not None
+
+
+def detect_encoding(source: Path) -> str:
+    """Byte order mark, else UTF-8 if the first megabyte is (nearly) that, else a guess, which is logged."""
+    with _open_bytes(source) as file:
+        sample = file.read(SAMPLE_BYTES)
+    for mark, name in BYTE_ORDER_MARKS:
+        if sample.startswith(mark):
+            return name
+    if _is_utf8(sample):
+        return "utf-8"
+    guess = _guess(sample)
+    log.warning("%s is not UTF-8; reading it as %s, a guess: set data.encoding to be sure", source, guess)
+    return guess
+
+
+def _is_utf8(sample: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="querist.mark")
+    text = decoder.decode(sample)
+    broken = len(BROKEN.findall(text))
+    # A few broken rows in a UTF-8 file must not turn all its other accents into mojibake.
+    return broken == 0 or sum(not c.isascii() for c in text) > 10 * broken
+
+
+def _guess(sample: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    telling = b"\n".join(line for line in sample.splitlines() if not line.isascii())
+    best = from_bytes(telling[:GUESS_BYTES]).best()
+    return best.encoding if best else "cp1252"
+
+
+def _open_bytes(source: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(source, "rb")) if source.suffix == ".gz" else source.open("rb")
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("querist.mark", _mark)

@@ -1,0 +1,50 @@
+"""How unsure a model is of an item: (n_items, n_classes) probabilities -> (n_items,) scores, higher is less sure.
+
+All are linear in the pool and hold one block of rows beyond their input and their answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from querist.core.checks import blocks
+from querist.core.types import Probabilities, Scores
+
+
+def least_confidence(proba: Probabilities, /) -> Scores:
+    """1 - P(first), from 0 (sure) to 1 - 1/n_classes (all equal). Lewis and Gale, 1994."""
+    return _by_block(lambda part: 1 - part.max(axis=1), proba)
+
+
+def margin(proba: Probabilities, /) -> Scores:
+    """1 - (P(first) - P(second)), from 0 (sure) to 1 (tied). Scheffer et al., 2001."""
+    if proba.shape[1] == 1:
+        return np.zeros(len(proba))
+    return _by_block(_margin, proba)
+
+
+def entropy(proba: Probabilities, /) -> Scores:
+    """-sum p log p in nats, from 0 (sure) to log(n_classes) (all equal). Shannon, 1948; Dagan and Engelson, 1995."""
+    return _by_block(_entropy, proba)
+
+
+def _margin(proba: Probabilities) -> Scores:
+    second, first = np.partition(proba, proba.shape[1] - 2, axis=1)[:, -2:].T
+    scores: Scores = 1 - (first - second)
+    return scores
+
+
+def _entropy(proba: Probabilities) -> Scores:
+    # 0 log 0 is 0; a p rounded to just above 1 must not make the sum negative.
+    logs = np.log(proba, out=np.zeros_like(proba), where=proba > 0)
+    scores: Scores = np.maximum(-np.einsum("ij,ij->i", proba, logs), 0.0)
+    return scores
+
+
+def _by_block(measure: Callable[[Probabilities], Scores], proba: Probabilities) -> Scores:
+    scores = np.empty(len(proba))
+    for block in blocks(len(proba)):
+        scores[block] = measure(np.asarray(proba[block], dtype=np.float64))
+    return scores

@@ -1,0 +1,75 @@
+"""Uncertainty scoring: probabilities and scores of every item that may be asked, left in the artifacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from querist.asking import candidates
+from querist.core.hashing import key_of
+from querist.core.types import Indices, Probabilities, Scores
+from querist.stages.uncertainty_scoring.combine import combine
+from querist.step import Context, StepResult
+from querist.store.annotations import list_annotations
+from querist.store.ledger import Tx
+from querist.store.models import Model
+from querist.training import current_model, load_learner, predict
+
+
+@dataclass(frozen=True)
+class Inputs:
+    positions: Indices
+    model: Model
+    measures: dict[str, float]
+
+    @property
+    def key(self) -> str:
+        return key_of(self.positions, self.model.version, self.measures)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    positions: Indices
+    proba: Probabilities
+    scores: Scores
+    model: Model
+    measures: dict[str, float]
+
+
+class UncertaintyScoring:
+    NAME = "uncertainty_scoring"
+    VERSION = 1
+
+    def __init__(self, measures: dict[str, float]) -> None:
+        self.measures = measures
+
+    def read(self, tx: Tx, ctx: Context) -> Inputs:
+        return Inputs(candidates(tx, ctx, list_annotations(tx, split="pool")), current_model(tx), self.measures)
+
+    def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
+        learner = load_learner(inputs.model, ctx)
+        proba = predict(inputs.model, learner, inputs.positions, ctx)
+        scores, _ = combine(inputs.measures, proba)
+        return Outputs(inputs.positions, proba, scores.astype(np.float32), inputs.model, inputs.measures)
+
+    def write(self, tx: Tx, outputs: Outputs, ctx: Context) -> StepResult:
+        name = ctx.artifacts.put_arrays(positions=outputs.positions, proba=outputs.proba, scores=outputs.scores)
+        return StepResult(
+            "done",
+            {
+                "scores": name,
+                "n_items": len(outputs.positions),
+                "model_version": outputs.model.version,
+                "measures": outputs.measures,
+                "quantiles": quantiles(outputs.scores),
+            },
+        )
+
+
+def quantiles(scores: Scores) -> dict[str, float]:
+    """The score distribution of the round, for the record."""
+    if not len(scores):
+        return {}
+    levels = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "max": 1.0}
+    return {name: float(q) for name, q in zip(levels, np.quantile(scores, list(levels.values())), strict=True)}

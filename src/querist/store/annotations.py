@@ -1,0 +1,48 @@
+"""Annotations: what people (or a simulated annotator) said of an item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from querist.store.ledger import Tx, iso
+from querist.store.tables import annotations
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """`id` is made by whoever annotates, so that sending it twice is harmless; `label` None is a skip."""
+
+    id: str
+    item: str
+    position: int
+    split: str
+    label: str | None
+    annotator: str
+    supersedes: str | None = None
+    seconds: float | None = None
+    note: str = ""
+    at: str = ""
+
+
+def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> int:
+    """Inserts those whose id is new and returns how many were."""
+    if not added:
+        return 0
+    before = tx.execute(select(func.count()).select_from(annotations)).scalar_one()
+    rows = [{**vars(a), "at": a.at or iso(now)} for a in added]
+    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    tx.execute(dialect.insert(annotations).on_conflict_do_nothing(index_elements=["id"]), rows)
+    return int(tx.execute(select(func.count()).select_from(annotations)).scalar_one() - before)
+
+
+def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
+    """In the order they arrived."""
+    statement = select(*[c for c in annotations.columns if c.name != "seq"]).order_by(annotations.c.seq)
+    if split is not None:
+        statement = statement.where(annotations.c.split == split)
+    return [Annotation(**row) for row in tx.execute(statement).mappings()]

@@ -1,0 +1,103 @@
+"""The ledger: one SQL database, opened by URL. Everything else in `store/` takes a transaction first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, create_engine, event, insert, inspect, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from querist.core.errors import LedgerError, MissingExtra, SettingError
+from querist.core.hashing import sha256
+from querist.store import tables
+
+Tx: TypeAlias = Connection
+
+
+class Ledger:
+    """Opens (and creates, on first use) the ledger at `url`; relative SQLite paths are taken from `base`."""
+
+    def __init__(self, url: str, *, base: Path = Path()) -> None:
+        self._engine = _engine(url, base)
+        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        try:
+            with self._engine.begin() as tx:
+                if not inspect(tx).has_table("schema_version"):
+                    tables.metadata.create_all(tx)
+                    tx.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
+                found = tx.execute(select(tables.schema.c.version)).scalar_one()
+        except OperationalError as error:
+            raise LedgerError(f"cannot open the ledger {self.url}: {error.orig}") from error
+        if found != tables.SCHEMA_VERSION:
+            raise LedgerError(
+                f"ledger {self.url} has schema {found}, this querist knows {tables.SCHEMA_VERSION}; update querist"
+            )
+
+    @property
+    def url(self) -> str:
+        """Without the password."""
+        return self._engine.url.render_as_string()
+
+    @contextmanager
+    def begin(self) -> Iterator[Tx]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        with self._engine.begin() as tx:
+            yield tx
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def iso(at: datetime) -> str:
+    """UTC, to the millisecond: sorts as text in both databases."""
+    return at.isoformat(timespec="milliseconds")
+
+
+def digest(tx: Tx) -> str:
+    """SHA-256 over all that the loop decided, without times, durations and artifact bytes.
+
+    Two runs with the same data, settings and seed have the same digest, whether or not one was interrupted.
+    """
+    leave_out = {"at", "seq", "started_at", "seconds", "seconds_by_part", "artifact", "report"}
+    content: dict[str, Any] = {}
+    for table in tables.APPEND_ONLY:
+        columns = [c for c in table.columns if c.name not in leave_out]
+        order = table.c.seq if "seq" in table.c else None
+        statement = select(*columns).order_by(*([order] if order is not None else table.primary_key.columns))
+        content[table.name] = [list(row) for row in tx.execute(statement)]
+    return sha256(json.dumps(content, sort_keys=True).encode())
+
+
+def _engine(url: str, base: Path) -> Any:  # Any: sqlalchemy's Engine, untyped in its event hooks
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            return create_engine(parsed)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise SettingError(
+            f"storage.ledger = {url!r} is no database URL; use sqlite:///file.db or postgresql+psycopg://user@host/name"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"the ledger at {parsed.render_as_string()}", "postgres") from error
+    if parsed.database and parsed.database != ":memory:":
+        file = base / parsed.database
+        file.parent.mkdir(parents=True, exist_ok=True)
+        parsed = parsed.set(database=str(file))
+    engine = create_engine(parsed, connect_args={"timeout": 30, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _: object) -> None:
+        # FULL: a label that was acknowledged survives a power cut, because people are paid per label.
+        connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,87 @@
+"""Rounds and their queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from querist.core.errors import HoldoutError, LedgerError
+from querist.store.ledger import Tx, iso
+from querist.store.tables import queries, rounds
+
+
+@dataclass(frozen=True)
+class Round:
+    round: int
+    snapshot: str
+    strategy: str
+    model_version: str | None
+    thresholds: Mapping[str, float]
+    note: str
+    settings: str
+    code_version: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """An item asked in a round: `rank` 0 first, `parts` the measures behind `score`, `payload` what a person sees."""
+
+    round: int
+    rank: int
+    item: str
+    position: int
+    split: str
+    score: float | None
+    parts: Mapping[str, float]
+    strategy: str
+    model_version: str | None
+    payload: Mapping[str, Any]
+    at: str = ""
+
+
+def open_round(tx: Tx, opened: Round, asked: Sequence[Query], *, now: datetime) -> None:
+    """Writes a round and its queries. Raises HoldoutError when one of them is not in the pool."""
+    outside = [q for q in asked if q.split != "pool"]
+    if outside:
+        raise HoldoutError(f"item {outside[0].item!r} is in the {outside[0].split} split and can never be asked")
+    at = iso(now)
+    tx.execute(insert(rounds).values({**vars(opened), "thresholds": json.dumps(dict(opened.thresholds)), "at": at}))
+    rows = [
+        {**vars(q), "parts": json.dumps(dict(q.parts)), "payload": json.dumps(dict(q.payload)), "at": at} for q in asked
+    ]
+    if rows:
+        tx.execute(insert(queries), rows)
+
+
+def get_round(tx: Tx, number: int) -> Round:
+    row = tx.execute(select(rounds).where(rounds.c.round == number)).mappings().first()
+    if row is None:
+        known = list(tx.execute(select(rounds.c.round).order_by(rounds.c.round)).scalars())
+        raise LedgerError(f"there is no round {number}; recorded rounds: {known or 'none yet'}")
+    return Round(**{**row, "thresholds": json.loads(row["thresholds"])})
+
+
+def list_rounds(tx: Tx) -> list[Round]:
+    rows = tx.execute(select(rounds).order_by(rounds.c.round)).mappings()
+    return [Round(**{**row, "thresholds": json.loads(row["thresholds"])}) for row in rows]
+
+
+def list_queries(tx: Tx, round: int | None = None) -> list[Query]:
+    """Queries of one round, or of all, in the order asked."""
+    statement = select(queries).order_by(queries.c.round, queries.c.rank)
+    if round is not None:
+        statement = statement.where(queries.c.round == round)
+    return [
+        Query(**{**row, "parts": json.loads(row["parts"]), "payload": json.loads(row["payload"])})
+        for row in tx.execute(statement).mappings()
+    ]
+
+
+def asked_positions(tx: Tx) -> list[int]:
+    return list(tx.execute(select(queries.c.position)).scalars())

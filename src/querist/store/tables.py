@@ -1,0 +1,142 @@
+"""The ledger's tables. Rows are only ever added: the database itself refuses to change or delete them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    event,
+)
+from sqlalchemy.schema import DDL
+
+SCHEMA_VERSION = 1
+metadata = MetaData()
+
+
+def _table(name: str, *columns: Any) -> Table:  # Any: columns and constraints
+    return Table(name, metadata, *columns)
+
+
+schema = _table("schema_version", Column("version", Integer, primary_key=True))
+
+snapshots = _table(
+    "snapshots",
+    Column("seq", Integer, primary_key=True),
+    Column("id", String(64), nullable=False),
+    Column("report", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+rounds = _table(
+    "rounds",
+    Column("round", Integer, primary_key=True, autoincrement=False),
+    Column("snapshot", String(64), nullable=False),
+    Column("strategy", String(200), nullable=False),
+    Column("model_version", String(64)),
+    Column("thresholds", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("settings", String(64), nullable=False),
+    Column("code_version", String(64), nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+queries = _table(
+    "queries",
+    Column("round", Integer, ForeignKey("rounds.round"), primary_key=True, autoincrement=False),
+    Column("rank", Integer, primary_key=True, autoincrement=False),
+    Column("item", String(200), nullable=False, unique=True),
+    Column("position", Integer, nullable=False),
+    Column("split", String(10), CheckConstraint("split = 'pool'", name="only_the_pool_is_asked"), nullable=False),
+    Column("score", Float),
+    Column("parts", Text, nullable=False),
+    Column("strategy", String(200), nullable=False),
+    Column("model_version", String(64)),
+    Column("payload", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+annotations = _table(
+    "annotations",
+    Column("seq", Integer, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("item", String(200), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column(
+        "split",
+        String(10),
+        CheckConstraint("split in ('pool', 'validation', 'test')", name="known_split"),
+        nullable=False,
+    ),
+    Column("label", String(200)),
+    Column("annotator", String(200), nullable=False),
+    Column("supersedes", String(64)),
+    Column("seconds", Float),
+    Column("note", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("annotations_by_item", "item"),
+)
+
+models = _table(
+    "models",
+    Column("seq", Integer, primary_key=True),
+    Column("version", String(64), nullable=False, unique=True),
+    Column("round", Integer, ForeignKey("rounds.round"), nullable=False),
+    Column("artifact", String(64), nullable=False),
+    Column("parent", String(64)),
+    Column("learner", Text, nullable=False),
+    Column("report", Text, nullable=False),
+    Column("n_labels", Integer, nullable=False),
+    Column("validation_loss", Float),
+    Column("at", String(32), nullable=False),
+)
+
+metrics = _table(
+    "metrics",
+    Column("round", Integer, ForeignKey("rounds.round"), primary_key=True, autoincrement=False),
+    Column("name", String(200), primary_key=True),
+    Column("model_version", String(64), nullable=False),
+    Column("value", Float, nullable=False),
+    Column("low", Float),
+    Column("high", Float),
+    Column("n_items", Integer, nullable=False),
+    Column("n_labels", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+steps = _table(
+    "steps",
+    Column("round", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(50), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("inputs", String(64), nullable=False),
+    Column("result", Text, nullable=False),
+    Column("started_at", String(32), nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("seconds_by_part", Text, nullable=False),
+    Column("code_version", String(64), nullable=False),
+)
+
+APPEND_ONLY = (snapshots, rounds, queries, annotations, models, metrics, steps)
+
+_SQLITE = """CREATE TRIGGER IF NOT EXISTS {t}_no_{v} BEFORE {v} ON {t}
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: {t}'); END"""
+_FUNCTION = """CREATE OR REPLACE FUNCTION querist_append_only() RETURNS trigger AS $$
+BEGIN RAISE EXCEPTION 'the ledger is append-only: %%', TG_TABLE_NAME; END $$ LANGUAGE plpgsql"""
+_POSTGRES = """CREATE OR REPLACE TRIGGER {t}_append_only BEFORE UPDATE OR DELETE ON {t}
+FOR EACH ROW EXECUTE FUNCTION querist_append_only()"""
+
+event.listen(metadata, "before_create", DDL(_FUNCTION).execute_if(dialect="postgresql"))
+for _t in APPEND_ONLY:
+    for _verb in ("UPDATE", "DELETE"):
+        event.listen(_t, "after_create", DDL(_SQLITE.format(t=_t.name, v=_verb)).execute_if(dialect="sqlite"))
+    event.listen(_t, "after_create", DDL(_POSTGRES.format(t=_t.name)).execute_if(dialect="postgresql"))

@@ -1,0 +1,201 @@
+"""The contract of a strategy.
+
+from querist.testing.strategies import check_strategy
+def test_my_strategy(): check_strategy(MyStrategy)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from querist.core.errors import PoolExhausted, QueristError, ShapeError
+from querist.core.protocols import Strategy
+from querist.core.types import Embeddings, Indices, Matrix, Pool, Probabilities, Scores, Selection
+from querist.stages.query_strategy.ask import ask
+
+Make = Callable[[], Strategy]
+
+
+def check_strategy(make: Make, *, deterministic_ties: bool = False) -> None:
+    """Runs every check on strategies from `make()`; raises AssertionError with the first that fails.
+
+    `deterministic_ties` excuses a strategy of another library that breaks ties by position.
+    """
+    for check in CHECKS:
+        check(make)
+    if not deterministic_ties:
+        check_ties_are_broken_by_the_generator(make)
+
+
+def make_pool(n_items: int, *, n_classes: int = 3, n_dims: int = 4, seed: int = 0, **changes: Any) -> Pool:
+    """A pool that has everything a strategy may need; `changes` replace its fields."""
+    rng = np.random.default_rng(seed)
+    model = ToyModel(rng.normal(size=(n_dims, n_classes)))
+    points = rng.normal(size=(n_items, n_dims)).astype(np.float32)
+    labeled = rng.normal(size=(3 * n_classes, n_dims)).astype(np.float32)
+    proba = model.predict_proba(points)
+    pool = Pool(
+        n_items=n_items,
+        proba=proba,
+        scores=1 - proba.max(axis=1),
+        embed=_embed(points),
+        labeled_embeddings=labeled,
+        budget_left=10 * n_items,
+        classifier=model,
+        X=lambda: points,
+        labeled=(labeled, np.arange(3 * n_classes) % n_classes),
+    )
+    return replace(pool, **changes)
+
+
+class ToyModel:
+    """Softmax of fixed weights, with the face of a fitted scikit-learn classifier."""
+
+    def __init__(self, weights: np.ndarray) -> None:
+        self.weights = weights
+        self.classes_ = np.arange(weights.shape[1])
+
+    def predict_proba(self, X: Matrix) -> Probabilities:
+        logits = np.asarray(X, dtype=np.float64) @ self.weights
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        proba: Probabilities = odds / odds.sum(axis=1, keepdims=True)
+        return proba
+
+    def predict(self, X: Matrix) -> Indices:
+        best: Indices = self.predict_proba(X).argmax(axis=1)
+        return best
+
+
+def check_count_range_and_repeats(make: Make) -> None:
+    for batch_size in (1, 2, 7, 39, 40):
+        _answers(make, make_pool(40), batch_size, f"a batch of {batch_size} from a pool of 40")
+
+
+def check_same_seed_same_answer(make: Make) -> None:
+    first, again = (_answers(make, make_pool(60), 9, "the same pool and seed") for _ in range(2))
+    _expect(np.array_equal(first.indices, again.indices), "the same pool and seed must give the same items")
+    strategy = make()
+    first, again = (ask(strategy, make_pool(60), 9, np.random.default_rng(5)) for _ in range(2))
+    _expect(np.array_equal(first.indices, again.indices), "a strategy must remember nothing between two calls")
+
+
+def check_inputs_are_left_alone(make: Make) -> None:
+    pool, other = make_pool(30), make_pool(30)
+    _answers(make, pool, 5, "a pool of 30")
+    for before, after in zip(_arrays(other), _arrays(pool), strict=True):
+        _expect(np.array_equal(before, after), "a strategy must not change the pool")
+
+
+def check_ties_are_broken_by_the_generator(make: Make) -> None:
+    pool = _all_the_same(40)
+    orders = {tuple(_answers(make, pool, 8, "40 equal items", seed=seed).indices.tolist()) for seed in range(8)}
+    _expect(len(orders) > 1, "equal items came in the same order for 8 different generators")
+
+
+def check_small_pools(make: Make) -> None:
+    for n_items in (1, 2, 3):
+        _answers(make, make_pool(n_items), n_items, f"all of a pool of {n_items}")
+
+
+def check_batch_larger_than_the_pool_is_refused(make: Make) -> None:
+    _refuses(make, make_pool(5), 6, PoolExhausted, "a batch larger than the pool")
+
+
+def check_one_class_only(make: Make) -> None:
+    _answers(make, make_pool(20, n_classes=1), 6, "a model that knows one class")
+
+
+def check_equal_and_repeated_items(make: Make) -> None:
+    _answers(make, _all_the_same(20), 7, "equal scores and one single point")
+    points = np.repeat(np.eye(2, 4, dtype=np.float32), 10, axis=0)
+    pool = make_pool(20, embed=_embed(points), X=lambda: points)
+    _answers(make, pool, 7, "two distinct points of ten items each")
+
+
+def check_probabilities_of_zero(make: Make) -> None:
+    proba = np.eye(3)[np.arange(12) % 3]
+    _answers(make, make_pool(12, proba=proba, scores=np.zeros(12)), 5, "probabilities of exactly 0 and 1")
+
+
+def check_budgets(make: Make) -> None:
+    for budget_left in (None, 5, 10**9):
+        _answers(make, make_pool(40, budget_left=budget_left), 5, f"a budget of {budget_left}")
+
+
+def check_bad_arrays_are_refused(make: Make) -> None:
+    needs, pool = make().needs, make_pool(10)
+    assert pool.scores is not None
+    assert pool.proba is not None
+    bad: list[tuple[str, dict[str, Any], str]] = [
+        ("scores", {"scores": _with_nan(pool.scores)}, "scores with NaN"),
+        ("scores", {"scores": pool.scores[:-1]}, "scores of another length"),
+        ("scores", {"scores": pool.scores[:, None]}, "scores of two dimensions"),
+        ("proba", {"proba": _with_nan(pool.proba)}, "probabilities with NaN"),
+        ("proba", {"proba": pool.proba[:-1]}, "probabilities of another length"),
+        ("proba", {"proba": 2 * pool.proba}, "probabilities that sum to 2"),
+        ("embeddings", {"embed": lambda i: np.full((len(i), 4), np.nan, dtype=np.float32)}, "embeddings with NaN"),
+        ("embeddings", {"embed": lambda i: np.zeros(len(i), dtype=np.float32)}, "embeddings of one dimension"),
+    ]
+    for need, change, what in bad:
+        if need in needs:
+            _refuses(make, replace(pool, **change), 3, ShapeError, what)
+
+
+CHECKS: tuple[Callable[[Make], None], ...] = (
+    check_count_range_and_repeats,
+    check_same_seed_same_answer,
+    check_inputs_are_left_alone,
+    check_small_pools,
+    check_batch_larger_than_the_pool_is_refused,
+    check_one_class_only,
+    check_equal_and_repeated_items,
+    check_probabilities_of_zero,
+    check_budgets,
+    check_bad_arrays_are_refused,
+)
+
+
+def _answers(make: Make, pool: Pool, batch_size: int, what: str, *, seed: int = 0) -> Selection:
+    try:
+        return ask(make(), pool, batch_size, np.random.default_rng(seed))
+    except QueristError as error:
+        raise AssertionError(f"on {what}: {error}") from error
+
+
+def _refuses(make: Make, pool: Pool, batch_size: int, error: type[Exception], what: str) -> None:
+    try:
+        ask(make(), pool, batch_size, np.random.default_rng(0))
+    except error:
+        return
+    raise AssertionError(f"{what} must be refused with {error.__name__}")
+
+
+def _all_the_same(n_items: int) -> Pool:
+    points = np.ones((n_items, 4), dtype=np.float32)
+    scores: Scores = np.full(n_items, 0.5)
+    return make_pool(n_items, proba=np.full((n_items, 3), 1 / 3), scores=scores, embed=_embed(points), X=lambda: points)
+
+
+def _embed(points: Embeddings) -> Callable[[Indices], Embeddings]:
+    return lambda indices: points[indices]
+
+
+def _with_nan(values: np.ndarray) -> np.ndarray:
+    changed = values.copy()
+    changed.flat[0] = np.nan
+    return changed
+
+
+def _arrays(pool: Pool) -> list[Any]:
+    assert pool.X is not None
+    assert pool.labeled is not None
+    return [pool.proba, pool.scores, pool.labeled_embeddings, pool.X(), *pool.labeled]
+
+
+def _expect(holds: bool, message: str) -> None:
+    if not holds:
+        raise AssertionError(message)

@@ -1,0 +1,183 @@
+"""Training as a step: shared by the first model and by every retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from querist.core.errors import LedgerError
+from querist.core.hashing import key_of
+from querist.core.types import Codes, Indices, Probabilities
+from querist.models.learner import ScikitLearner
+from querist.models.persistence import dump, load
+from querist.step import Context, StepResult
+from querist.store.ledger import Tx
+from querist.store.models import Model, add_model, list_models
+from querist.store.steps import find_step
+
+LABELS = "human_labeling"
+
+
+@dataclass(frozen=True)
+class Plan:
+    kind: Literal["full", "warm", "none"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    labels: str
+    positions: Indices
+    codes: Codes
+    validation: tuple[Indices, Codes]
+    previous: Model | None
+    losses: Sequence[float]
+    settings: str
+
+    @property
+    def key(self) -> str:
+        return key_of(self.labels, self.previous.version if self.previous else None, self.settings)
+
+
+@dataclass(frozen=True)
+class TrainingOutputs:
+    plan: Plan
+    version: str
+    learner: bytes
+    report: Mapping[str, Any]
+    n_labels: int
+    validation_loss: float | None
+    previous: Model | None
+
+
+class Training:
+    """Trains on the labels that human labeling left, and records the model version. Subclasses say when and how."""
+
+    NAME = "training"
+    VERSION = 1
+
+    def plan(self, *, new_labels: int, validation_losses: list[float], ctx: Context) -> Plan:
+        raise NotImplementedError
+
+    def read(self, tx: Tx, ctx: Context) -> TrainingInputs:
+        arrays, name = read_labels(tx, ctx)
+        models = list_models(tx)
+        return TrainingInputs(
+            labels=name,
+            positions=arrays["pool_positions"],
+            codes=arrays["pool_codes"],
+            validation=(arrays["validation_positions"], arrays["validation_codes"]),
+            previous=models[-1] if models else None,
+            losses=[m.validation_loss for m in models if m.validation_loss is not None],
+            settings=key_of(ctx.settings.learner.model_dump(mode="json"), ctx.settings.project.seed),
+        )
+
+    def compute(self, inputs: TrainingInputs, ctx: Context) -> TrainingOutputs:
+        if len(inputs.positions) == 0:
+            raise LedgerError("there is no label to train on; every query was skipped. Label some items and run again")
+        previous = inputs.previous
+        new_labels = len(inputs.positions) - (previous.n_labels if previous else 0)
+        plan = self.plan(new_labels=new_labels, validation_losses=list(inputs.losses), ctx=ctx)
+        if plan.kind == "none":
+            return TrainingOutputs(plan, "", b"", {}, len(inputs.positions), None, previous)
+        settings = ctx.settings.learner
+        learner = ScikitLearner(
+            ctx.learner.head,
+            ctx.learner.params,
+            len(ctx.classes),
+            class_weight=class_weights(settings.class_weight, ctx.classes),
+            calibration=settings.calibration,
+            calibrate_on=settings.calibrate_on,
+            search=settings.search if plan.kind == "full" else {},
+            seed=ctx.settings.project.seed,
+        )
+        warm_from = None
+        if plan.kind == "warm" and previous is not None:
+            warm_from = load(ctx.artifacts.get(previous.artifact), trusted=settings.trusted_types)
+        validation = None
+        if len(inputs.validation[0]):
+            validation = (ctx.features.rows(inputs.validation[0]), inputs.validation[1])
+        rows = ctx.features.rows(inputs.positions)
+        with ctx.stopwatch("fit"):
+            learner.fit(rows, inputs.codes, validation=validation, warm_from=warm_from)
+        return TrainingOutputs(
+            plan=plan,
+            version=f"r{ctx.round:03d}-{inputs.key[:8]}",
+            learner=dump(learner),
+            report=asdict(learner.report),
+            n_labels=len(inputs.positions),
+            validation_loss=_log_loss(learner, validation, ctx),
+            previous=previous,
+        )
+
+    def write(self, tx: Tx, outputs: TrainingOutputs, ctx: Context) -> StepResult:
+        values = {"plan": outputs.plan.kind, "reason": outputs.plan.reason, "n_labels": outputs.n_labels}
+        if outputs.plan.kind == "none":
+            return StepResult("done", {**values, "version": outputs.previous.version if outputs.previous else None})
+        model = Model(
+            version=outputs.version,
+            round=ctx.round,
+            artifact=ctx.artifacts.put(outputs.learner),
+            parent=outputs.previous.version if outputs.previous else None,
+            learner={**asdict(ctx.learner), "classes": list(ctx.classes), "plan": outputs.plan.kind},
+            report=outputs.report,
+            n_labels=outputs.n_labels,
+            validation_loss=outputs.validation_loss,
+        )
+        add_model(tx, model, now=ctx.now)
+        return StepResult("done", {**values, "version": outputs.version})
+
+
+def read_labels(tx: Tx, ctx: Context) -> tuple[dict[str, NDArray[Any]], str]:
+    """The labels known after this round's human labeling, by split, and the name of the artifact that holds them."""
+    done = find_step(tx, ctx.round, LABELS)
+    if done is None:
+        raise LedgerError(f"round {ctx.round} has no labels yet; human labeling comes first")
+    name = done.result["labels"]
+    return ctx.artifacts.get_arrays(name), name
+
+
+def current_model(tx: Tx) -> Model:
+    models = list_models(tx)
+    if not models:
+        raise LedgerError("there is no model yet; run round 0 first")
+    return models[-1]
+
+
+def predict(model: Model, learner: ScikitLearner, positions: Indices, ctx: Context) -> Probabilities:
+    """(len(positions), n_classes) float32 over today's classes; classes newer than the model get 0."""
+    proba = np.zeros((len(positions), len(ctx.classes)), dtype=np.float32)
+    n_known = len(model.learner["classes"])
+    for part, rows in ctx.features.blocks(positions):
+        with ctx.stopwatch("predict"):
+            proba[part, :n_known] = learner.predict_proba(rows)
+        ctx.progress("predict", part.stop, len(positions))
+    return proba
+
+
+def load_learner(model: Model, ctx: Context) -> ScikitLearner:
+    return load(ctx.artifacts.get(model.artifact), trusted=ctx.settings.learner.trusted_types)
+
+
+def class_weights(setting: Any, classes: Sequence[str]) -> Any:  # Any: None, "balanced" or a dict, as in the settings
+    if not isinstance(setting, dict):
+        return setting
+    unknown = set(setting) - set(classes)
+    if unknown:
+        from querist.core.errors import UnknownName
+
+        raise UnknownName("class in learner.class_weight", sorted(unknown)[0], classes)
+    return {code: float(setting.get(label, 1.0)) for code, label in enumerate(classes)}
+
+
+def _log_loss(learner: ScikitLearner, validation: tuple[Any, Codes] | None, ctx: Context) -> float | None:
+    if validation is None:
+        return None
+    with ctx.stopwatch("predict"):
+        proba = learner.predict_proba(validation[0])
+    truth = np.clip(proba[np.arange(len(proba)), validation[1]].astype(np.float64), 1e-15, 1.0)
+    return float(-np.log(truth).mean())

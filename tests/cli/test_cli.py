@@ -1,0 +1,89 @@
+"""The command line as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from querist.cli import cli
+
+QUERIST = [sys.executable, "-m", "querist"]
+
+
+def run(*arguments: object, cwd: Path, status: int = 0) -> str:
+    done = subprocess.run([*QUERIST, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+@pytest.mark.long
+def test_the_whole_way_from_a_csv_to_a_summary(folder: Path, reviews: Path) -> None:
+    assert "400 rows read, 400 added" in run("ingest", reviews, cwd=folder)
+    out = run("run", "--rounds", 2, "--oracle", "label", cwd=folder)
+    assert "done: 2 rounds after the seed set are done" in out
+    assert (folder / "reports" / "summary.md").exists()
+    assert "reviews: ready" in run("status", cwd=folder)
+    found = json.loads(run("status", "--json", cwd=folder))
+    assert [r["labels"] for r in found["rounds"]] == [20, 30, 40]
+    assert "rank" in run("rounds", "show", 1, cwd=folder)
+    assert len(json.loads(run("rounds", "show", 2, "--json", cwd=folder))["queries"]) == 10
+    assert "every byte" in run("snapshot", "verify", cwd=folder)
+    assert "is valid" in run("config", "check", cwd=folder)
+    assert "snapshot" in run("doctor", cwd=folder)
+    shard = next((folder / "snapshots" / "objects").rglob("*.parquet"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.chmod(0o644)
+    shard.write_bytes(data)
+    assert run("snapshot", "verify", cwd=folder, status=1) == ""
+
+
+def test_init_writes_a_project_and_never_overwrites_one(tmp_path: Path) -> None:
+    run("init", "shop", cwd=tmp_path)
+    assert "is valid" in run("config", "check", "--project", "shop", cwd=tmp_path)
+    assert "exists already" in run("init", "shop", cwd=tmp_path, status=2)
+
+
+def test_bad_input_is_one_sentence_and_status_2(folder: Path, tmp_path: Path) -> None:
+    assert "nothing.csv" in run("ingest", "nothing.csv", cwd=folder, status=2)
+    assert not (folder / "snapshots").exists()
+    assert "querist init" in run("status", cwd=tmp_path, status=2)
+    bad = tmp_path / "no-text.csv"
+    bad.write_text("id,body,label,product\n1,x,pos,p\n")
+    error = run("ingest", bad, cwd=folder, status=2)
+    assert "'text'" in error
+    assert "body" in error
+    assert len(error.strip().splitlines()) == 1
+    settings = folder / "querist.toml"
+    settings.write_text(settings.read_text().replace("batch_size = 10", "batch_size = -1"))
+    assert "query.batch_size = -1" in run("config", "check", cwd=folder, status=2)
+
+
+def test_the_schema_is_json_schema() -> None:
+    found = json.loads(run("config", "schema", cwd=Path.cwd()))
+    assert found["properties"]["query"]["description"] == "Which items are asked."
+
+
+def test_every_command_and_option_says_what_it_is() -> None:
+    def walk(command: object, path: str) -> None:
+        assert command.help, path
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                assert parameter.help or parameter.name in ("kind", "learner", "strategies", "metrics"), (path, parameter)
+        for name, inner in getattr(command, "commands", {}).items():
+            walk(inner, f"{path} {name}")
+
+    walk(cli, "querist")
+
+
+@pytest.mark.parametrize("code", ["import querist", "from querist.cli import cli"])
+def test_starting_imports_nothing_heavy(code: str) -> None:
+    heavy = ["sklearn", "scipy", "pandas", "pyarrow", "sqlalchemy", "torch", "fastapi", "altair", "rich"]
+    script = f"{code}\nimport sys; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

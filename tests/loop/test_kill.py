@@ -1,0 +1,73 @@
+"""kill -9 at any moment of a run, start again: the same record as an undisturbed run."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from querist.pipeline.project import Project
+
+KILLS = 100 if os.environ.get("QUERIST_NIGHTLY") else 10
+COMMAND = [sys.executable, "-m", "querist", "run", "--rounds", "3", "--oracle", "label"]
+
+
+@pytest.mark.long
+def test_a_killed_run_ends_with_the_record_of_an_undisturbed_one(folder: Path, reviews: Path, tmp_path: Path) -> None:
+    Project(folder).ingest(reviews)
+    fresh = tmp_path / "fresh"
+    shutil.copytree(folder, fresh)
+    start = time.monotonic()
+    subprocess.run([*COMMAND, "--project", folder], check=True, capture_output=True)
+    whole = time.monotonic() - start
+    expected = Project(folder).digest()
+    steps = len(Project(folder).show_round(3)["steps"])
+
+    dice = random.Random(time.time_ns())
+    interrupted = 0
+    for attempt in range(KILLS):
+        victim = tmp_path / f"victim-{attempt}"
+        shutil.copytree(fresh, victim)
+        # Half of the time is Python's start; most kills should fall into the work.
+        while True:
+            process = subprocess.Popen([*COMMAND, "--project", victim], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                process.communicate(timeout=dice.uniform(0.3, 1.0) * whole)
+                break
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                interrupted += 1
+                if dice.random() < 0.5:
+                    subprocess.run([*COMMAND, "--project", victim], check=True, capture_output=True)
+                    break
+        project = Project(victim)
+        assert project.digest() == expected, f"attempt {attempt}"
+        assert len(project.show_round(3)["steps"]) == steps
+        project.ledger.close()
+        shutil.rmtree(victim)
+    assert interrupted >= KILLS // 2
+
+
+@pytest.mark.long
+def test_a_killed_ingest_leaves_nothing_and_a_second_one_succeeds(folder: Path, reviews: Path, tmp_path: Path) -> None:
+    whole = Project(folder).ingest(reviews)
+    command = [sys.executable, "-m", "querist", "ingest", str(reviews), "--project"]
+    for attempt in range(5):
+        victim = tmp_path / f"victim-{attempt}"
+        victim.mkdir()
+        shutil.copy(folder / "querist.toml", victim)
+        process = subprocess.Popen([*command, victim], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(0.3 + 0.25 * attempt)
+        process.kill()
+        process.communicate()
+        subprocess.run([*command, victim], check=True, capture_output=True)
+        project = Project(victim)
+        assert project.snapshot.id == whole.snapshot
+        assert project.verify_snapshot() == []

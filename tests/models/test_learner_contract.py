@@ -1,0 +1,77 @@
+"""Every head and every learner of the plugin tables keeps the contract."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from querist import plugins
+from querist.models.learner import ScikitLearner
+from querist.models.persistence import dump, load
+from querist.testing.models import check_learner, make_data
+
+STRANGERS = {
+    "sklearn.neighbors:KNeighborsClassifier": {"n_neighbors": 1},
+    "sklearn.linear_model:SGDClassifier": {},
+    "sklearn.ensemble:ExtraTreesClassifier": {"n_estimators": 10},
+    "sklearn.naive_bayes:GaussianNB": {},
+}
+SMALL = {"forest": {"n_estimators": 10}, "boosting": {"max_iter": 20}}
+HEADS = {**{name: SMALL.get(name, {}) for name in plugins.available("heads")}, **STRANGERS}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_head_keeps_the_contract(head: str) -> None:
+    check_learner(lambda: ScikitLearner(head, HEADS[head], 3))
+
+
+@pytest.mark.parametrize("calibration", ["none", "platt", "isotonic"])
+@pytest.mark.parametrize("head", ["logistic", "svm", "forest"])
+def test_calibrated_head_keeps_the_contract(head: str, calibration: str) -> None:
+    check_learner(lambda: ScikitLearner(head, HEADS[head], 3, calibration=calibration))
+
+
+@pytest.mark.parametrize("head", plugins.available("heads"))
+@pytest.mark.parametrize("calibration", ["none", "temperature", "platt", "isotonic"])
+def test_loaded_learner_gives_identical_probabilities(head: str, calibration: str) -> None:
+    X, y = make_data(sparse=True)
+    learner = ScikitLearner(head, HEADS[head], 4, calibration=calibration, class_weight={0: 2.0, 1: 1.0}).fit(X, y)
+    loaded = load(dump(learner))
+    assert np.array_equal(loaded.predict_proba(X), learner.predict_proba(X))
+    assert loaded.report == learner.report
+    assert loaded.class_weight == learner.class_weight
+    assert dump(loaded) == dump(learner)
+
+
+def test_learner_of_one_class_can_be_stored() -> None:
+    X, _ = make_data()
+    learner = ScikitLearner("logistic", {}, 3).fit(X, np.full(len(X), 1))
+    assert np.array_equal(load(dump(learner)).predict_proba(X), learner.predict_proba(X))
+
+
+SCRIPT = """
+import sys
+from querist.core.hashing import sha256
+from querist.models.learner import ScikitLearner
+from querist.models.persistence import dump
+from querist.testing.models import make_data
+sys.stdout.write(sha256(dump(ScikitLearner(sys.argv[1], {}, 3, calibration="none").fit(*make_data()))))
+"""
+
+
+@pytest.mark.parametrize("head", ["logistic", "boosting", "forest"])
+def test_same_training_gives_the_same_bytes_in_another_process(head: str) -> None:
+    command = [sys.executable, "-c", SCRIPT, head]
+    hashes = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)}
+    assert len(hashes) == 1
+
+
+def test_report_is_json() -> None:
+    X, y = make_data()
+    learner = ScikitLearner("logistic", {}, 3, search={"C": [1.0, 10.0]}).fit(X, y, validation=(X, y))
+    assert json.loads(json.dumps(asdict(learner.report)))["n_labels"] == 90
