@@ -127,11 +127,23 @@ def postgres() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     data = base / "data"
-    subprocess.run([*user, bin_ / "initdb", "-D", data, "-U", "querist", "-A", "trust", "-E", "UTF8"], check=True, capture_output=True, cwd=base)
+    subprocess.run(
+        [*user, bin_ / "initdb", "-D", data, "-U", "querist", "-A", "trust", "-E", "UTF8"],
+        check=True,
+        capture_output=True,
+        cwd=base,
+    )
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={base} -c fsync=off"
-    subprocess.run([*user, bin_ / "pg_ctl", "-D", data, "-o", options, "-l", base / "log", "-w", "start"], check=True, capture_output=True, cwd=base)
+    subprocess.run(
+        [*user, bin_ / "pg_ctl", "-D", data, "-o", options, "-l", base / "log", "-w", "start"],
+        check=True,
+        capture_output=True,
+        cwd=base,
+    )
     try:
         yield f"postgresql+psycopg://querist@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run([*user, bin_ / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True, cwd=base)
+        subprocess.run(
+            [*user, bin_ / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True, cwd=base
+        )
         shutil.rmtree(base, ignore_errors=True)

@@ -75,7 +75,7 @@ def test_a_model_that_cannot_be_cloned_answers_with_what_it_knows():
 
 
 def test_a_strategy_that_trains_is_refused_by_a_model_that_cannot_be_cloned():
-    with pytest.raises(StrategyError, match="only works with a scikit-learn estimator"):
+    with pytest.raises(StrategyError, match="needs a scikit-learn estimator"):
         ask(make("skactiveml.pool:MonteCarloEER")[0], make_pool(10), 2, rng())
 
 

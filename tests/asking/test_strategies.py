@@ -273,7 +273,7 @@ def test_a_strategy_object_is_taken_as_it_is():
 
 
 def test_an_unknown_setting_is_refused_with_the_known_ones():
-    with pytest.raises(UnknownName, match="Did you mean 'clusters'.*candidates, clusters"):
+    with pytest.raises(UnknownName, match=r"Did you mean 'clusters'.*candidates, clusters"):
         make("kmeans", {"cluster": 5})
     with pytest.raises(UnknownName, match="unknown setting"):
         make("random", {"cluster": 5})

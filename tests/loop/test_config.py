@@ -47,7 +47,11 @@ def test_the_template_is_valid(kind: str) -> None:
     jsonschema.validate(values, Settings.model_json_schema())
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
 def test_whatever_is_written_is_settings_or_a_setting_error(value: object) -> None:
     try:
         parse({"query": value})  # type: ignore[dict-item]

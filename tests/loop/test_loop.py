@@ -96,7 +96,9 @@ def test_more_rounds_go_on_from_where_it_stood(project: Project) -> None:
     assert len(project.status()["rounds"]) == 3
 
 
-def test_without_an_oracle_it_waits_and_goes_on_after_the_import(folder: Path, tmp_path: Path, make_reviews: Make) -> None:
+def test_without_an_oracle_it_waits_and_goes_on_after_the_import(
+    folder: Path, tmp_path: Path, make_reviews: Make
+) -> None:
     settings_with(folder, 'label = "label"\n', 'classes = ["neg", "pos"]\n')
     source = make_reviews(tmp_path / "reviews.csv")
     truth = {row["id"]: row["label"] for row in csv.DictReader(source.open())}
@@ -153,7 +155,9 @@ def test_people_can_label_a_random_holdout_for_evaluation(folder: Path, tmp_path
     assert found["models"][0]["n_labels"] == 20, "holdout labels never train"
 
 
-def test_labels_that_came_with_the_data_are_free_and_used_first(folder: Path, tmp_path: Path, make_reviews: Make) -> None:
+def test_labels_that_came_with_the_data_are_free_and_used_first(
+    folder: Path, tmp_path: Path, make_reviews: Make
+) -> None:
     source = make_reviews(tmp_path / "reviews.csv")
     rows = list(csv.DictReader(source.open()))
     for i, row in enumerate(rows):
@@ -298,9 +302,7 @@ def test_retraining_waits_for_enough_labels(folder: Path, reviews: Path) -> None
 
 
 def test_a_plateau_of_the_validation_loss_brings_a_full_retraining(folder: Path, reviews: Path) -> None:
-    settings_with(
-        folder, "[query]", '[retraining]\nwhen = "plateau"\npatience = 1\nmin_improvement = 0.9\n[query]'
-    )
+    settings_with(folder, "[query]", '[retraining]\nwhen = "plateau"\npatience = 1\nmin_improvement = 0.9\n[query]')
     project = Project(folder)
     project.ingest(reviews)
     project.run(rounds=3, oracle="label")
@@ -342,7 +344,9 @@ def test_the_summary_says_what_the_record_says(project: Project) -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_the_loop_runs_on_both_databases(folder: Path, reviews: Path, request: pytest.FixtureRequest, database: str) -> None:
+def test_the_loop_runs_on_both_databases(
+    folder: Path, reviews: Path, request: pytest.FixtureRequest, database: str
+) -> None:
     if database == "postgres":
         (folder / "querist.toml").open("a").write(f'\n[storage]\nledger = "{request.getfixturevalue("postgres")}"\n')
     project = Project(folder)

@@ -36,7 +36,8 @@ def ingest(source: str | None, folder: Path, as_json: bool) -> None:
         f"{report.groups:,} groups: {report.duplicates:,} duplicates ({report.near_duplicates:,} near), "
         f"{report.conflicting_groups:,} groups with conflicting labels"
     )
-    click.echo(f"pool {report.pool:,}, validation {report.validation:,}, test {report.test:,}")
+    splits = ", ".join(f"{name} {count:,}" for name, count in report.primary.items())
+    click.echo(f"one item of each group: {splits}")
     if report.quarantine:
         click.echo(f"quarantine: {report.quarantine}")
     for warning in report.warnings:

@@ -17,7 +17,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 @click.command()
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(["text", "image", "tabular"]), default="text", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["text", "image", "tabular"]),
+    default="text",
+    show_default=True,
+    help="What an item is.",
+)
 def init(folder: Path, kind: str) -> None:
     """Create a project: a commented querist.toml and a .gitignore."""
     from querist.pipeline.template import create
@@ -50,7 +56,9 @@ def run(folder: Path, rounds: int | None, oracle: str | None, as_json: bool) -> 
             click.echo(f"warning, round {row['round']}: {warning}")
     click.echo(f"{outcome.status}: {outcome.reason}")
     if outcome.status == "waiting":
-        click.echo("next: `querist labels export batch.csv`, label it, `querist labels import batch.csv`, `querist run`")
+        click.echo(
+            "next: `querist labels export batch.csv`, label it, `querist labels import batch.csv`, `querist run`"
+        )
     click.echo(f"summary: {summary}")
 
 

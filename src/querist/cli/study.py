@@ -25,13 +25,35 @@ def names(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--label", default="label", show_default=True, help="Label column.")
 @click.option("--split-column", metavar="COLUMN", help="Column with pool and test.  [default: drawn by content]")
 @click.option("--context", callback=names, metavar="A,B", help="Columns that are kept but not learned from.")
-@click.option("--learner", default="auto", show_default=True)
-@click.option("--strategies", callback=names, default="kmeans,uncertainty,random", show_default=True)
-@click.option("--metrics", callback=names, default="accuracy,macro_f1", show_default=True)
+@click.option("--learner", default="auto", show_default=True, help="Learner by name.")
+@click.option(
+    "--strategies",
+    callback=names,
+    default="kmeans,uncertainty,random",
+    show_default=True,
+    metavar="A,B",
+    help="Strategies to compare.",
+)
+@click.option(
+    "--metrics",
+    callback=names,
+    default="accuracy,macro_f1",
+    show_default=True,
+    metavar="A,B",
+    help="Metrics to record.",
+)
 @click.option("--seed-size", type=click.IntRange(min=1), help="Items in the seed set.  [default: 5 % of the pool]")
-@click.option("--batch-size", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--rounds", type=click.IntRange(min=0), default=10, show_default=True)
-@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=100, show_default=True, help="Items asked in a round."
+)
+@click.option("--rounds", type=click.IntRange(min=0), default=10, show_default=True, help="Rounds after the seed set.")
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Runs of each strategy, each with a seed set of its own.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random draw.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
 @click.option("--json", "out", type=click.Path(path_type=Path), metavar="OUT", help="Write every run to this file.")
@@ -91,7 +113,14 @@ def strategies(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("querist-demo"), show_default=True)
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("querist-demo"),
+    show_default=True,
+    help="Folder of the demo project.",
+)
 @click.option("--images", is_flag=True, help="Handwritten digits instead of film reviews.")
 def demo(folder: Path, images: bool) -> None:
     """Run the whole loop on real data, with a simulated annotator, and compare it with random sampling."""

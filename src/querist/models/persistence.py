@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,11 @@ import numpy as np
 from querist.core.errors import DataError, SettingError
 from querist.models import calibration
 from querist.models.learner import Report, ScikitLearner
+from querist.models.settle import settle
 
 FORMAT = 1
 TRUSTED = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree")
 """What the built-in heads hold besides the types that skops itself trusts."""
-SCHEMA = "schema.json"
 
 
 def dump(learner: ScikitLearner) -> bytes:
@@ -40,7 +39,7 @@ def dump(learner: ScikitLearner) -> bytes:
         "calibrator": None if learner.calibrator is None else calibration.state_of(learner.calibrator),
         "report": asdict(learner.report),
     }
-    return _canonical(skops.io.dumps({"meta": json.dumps(meta), "estimator": learner.estimator}))
+    return settle(skops.io.dumps({"meta": json.dumps(meta), "estimator": learner.estimator}))
 
 
 def load(data: bytes, *, trusted: Sequence[str] = ()) -> ScikitLearner:
@@ -86,45 +85,6 @@ def _restored(meta: Mapping[str, Any], estimator: Any) -> ScikitLearner:  # Any:
     report = meta["report"]
     learner.report = Report(**{**report, "search": tuple(report["search"]), "notes": tuple(report["notes"])})
     return learner
-
-
-def _canonical(data: bytes) -> bytes:
-    """skops names its parts by memory address and stamps them with the time; here they get numbers in order of use.
-
-    Deflated, since weights of words that no labeled text holds are all zero.
-    """
-    numbers: dict[str, int] = {}
-
-    def number(address: object) -> int:
-        return numbers.setdefault(str(address), len(numbers))
-
-    with zipfile.ZipFile(io.BytesIO(data)) as old:
-        files = set(old.namelist()) - {SCHEMA}
-        new_names: dict[str, str] = {}
-
-        def renamed(node: Any) -> Any:  # Any: a JSON value
-            if isinstance(node, list):
-                return [renamed(child) for child in node]
-            if not isinstance(node, dict):
-                return node
-            node = dict(node)
-            if isinstance(node.get("__id__"), int):
-                node["__id__"] = number(node["__id__"])
-            name = node.get("file")
-            if isinstance(name, str) and name in files:
-                address, _, ending = name.partition(".")
-                node["file"] = new_names.setdefault(name, f"{number(address)}.{ending}")
-            return {key: renamed(child) for key, child in node.items()}
-
-        schema = renamed(json.loads(old.read(SCHEMA)))
-        contents = {new: old.read(name) for name, new in new_names.items()}
-    contents[SCHEMA] = json.dumps(schema).encode()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as new:
-        for name, content in contents.items():
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            new.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED, compresslevel=1)
-    return buffer.getvalue()
 
 
 def _weights_to_json(weights: Any) -> Any:  # Any: None, "balanced" or a mapping of codes; JSON has no whole-number keys

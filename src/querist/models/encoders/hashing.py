@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -45,9 +45,12 @@ class Hashing:
     def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
         return self
 
-    def _count(self, name: str, texts: Iterable[str]) -> Matrix:
+    def _count(self, name: str, texts: Sequence[str]) -> Matrix:
+        from scipy.sparse import csr_matrix
         from sklearn.feature_extraction.text import HashingVectorizer
 
+        if len(texts) == 0:
+            return csr_matrix((0, self._n_features), dtype=np.float32)
         # Signs would cancel collisions, but then naive Bayes could not use the counts.
         return HashingVectorizer(
             analyzer=ANALYZERS[name],

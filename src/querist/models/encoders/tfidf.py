@@ -115,6 +115,8 @@ def weigh(counts: Matrix, idf: NDArray[np.float32] | None = None) -> Matrix:
     """CSR counts -> (1 + log count) * idf in rows of unit length, in place."""
     from sklearn.preprocessing import normalize
 
+    if counts.shape[0] == 0:
+        return counts
     np.log(counts.data, out=counts.data)
     counts.data += 1
     if idf is not None:

@@ -87,7 +87,7 @@ class ScikitActiveML:
                 answer = strategy.query(X, y, batch_size=batch_size, **model)
         except NotFittedError as error:
             raise StrategyError(
-                f"strategy {self.name!r} trains the model itself, which only works with a scikit-learn estimator ({error})"
+                f"strategy {self.name!r} trains the model itself, which needs a scikit-learn estimator ({error})"
             ) from error
         return _selection(np.asarray(answer) - len(codes), pool, f"Chosen by the scikit-activeml strategy {self.name}.")
 
