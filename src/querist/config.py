@@ -20,30 +20,34 @@ class Section(BaseModel):
 
 
 class ProjectSettings(Section):
-    name: str = Field("my-project", description="Name shown in reports.", min_length=1)
-    seed: int = Field(0, description="Seed of every random draw; the same seed and data give the same queries.", ge=0)
+    name: str = Field(default="my-project", description="Name shown in reports.", min_length=1)
+    seed: int = Field(
+        default=0, description="Seed of every random draw; the same seed and data give the same queries.", ge=0
+    )
 
 
 class ObjectiveSettings(Section):
     metric: str = Field(
-        "macro_f1",
+        default="macro_f1",
         description="The metric that counts: accuracy, macro_f1, micro_f1, weighted_f1, roc_auc, average_precision, "
         "log_loss, cohen_kappa, mcc, or f1:CLASS, recall:CLASS, precision:CLASS.",
     )
-    goal: float | None = Field(None, description="Stop when the metric reaches this with its confidence bound.")
+    goal: float | None = Field(default=None, description="Stop when the metric reaches this with its confidence bound.")
     budget_labels: int | None = Field(
-        None, description="Labels that may be asked, seed set included; labels that came with the data are free.", ge=1
+        default=None,
+        description="Labels that may be asked, seed set included; labels that came with the data are free.",
+        ge=1,
     )
-    budget_money: float | None = Field(None, description="Money that labels may cost, in `currency`.", gt=0)
-    budget_hours: float | None = Field(None, description="Hours people may spend labeling.", gt=0)
-    cost_per_label: float | None = Field(None, description="Price of one label, in `currency`.", ge=0)
-    currency: str = Field("EUR", description="Currency of costs.")
+    budget_money: float | None = Field(default=None, description="Money that labels may cost, in `currency`.", gt=0)
+    budget_hours: float | None = Field(default=None, description="Hours people may spend labeling.", gt=0)
+    cost_per_label: float | None = Field(default=None, description="Price of one label, in `currency`.", ge=0)
+    currency: str = Field(default="EUR", description="Currency of costs.")
     seconds_per_label: float | None = Field(
-        None, description="Seconds one label takes, used where no measured time came with it.", gt=0
+        default=None, description="Seconds one label takes, used where no measured time came with it.", gt=0
     )
-    deadline: date | None = Field(None, description="Last day of labeling; the loop stops after it.")
-    owner: str = Field("", description="Who answers for the goal.")
-    why: str = Field("", description="One sentence: why active learning matters here.")
+    deadline: date | None = Field(default=None, description="Last day of labeling; the loop stops after it.")
+    owner: str = Field(default="", description="Who answers for the goal.")
+    why: str = Field(default="", description="One sentence: why active learning matters here.")
 
     @model_validator(mode="after")
     def _budgets_have_a_price(self) -> Self:
@@ -53,44 +57,54 @@ class ObjectiveSettings(Section):
 
 
 class DataSettings(Section):
-    kind: Literal["text", "image", "tabular"] = Field("text", description="What an item is.")
-    source: str = Field("", description="File, folder or zip that `querist ingest` reads when none is given.")
+    kind: Literal["text", "image", "tabular"] = Field(default="text", description="What an item is.")
+    source: str = Field(default="", description="File, folder or zip that `querist ingest` reads when none is given.")
     format: str = Field(
-        "auto", description="Reader: auto (by file name), csv, tsv, jsonl, parquet, images, arrays, or a plugin."
+        default="auto",
+        description="Reader: auto (by file name), csv, tsv, jsonl, parquet, images, arrays, or a plugin.",
     )
-    encoding: str = Field("auto", description="Text encoding of csv, tsv and jsonl; auto looks at the first megabyte.")
-    id: str | None = Field(None, description="Column with a unique id; without it the content names the item.")
+    encoding: str = Field(
+        default="auto", description="Text encoding of csv, tsv and jsonl; auto looks at the first megabyte."
+    )
+    id: str | None = Field(default=None, description="Column with a unique id; without it the content names the item.")
     text: Names = Field(default_factory=list, description="Text columns, joined by a line break.")
-    image: str | None = Field(None, description="Column with the image (bytes, array or a path beside the table).")
+    image: str | None = Field(
+        default=None, description="Column with the image (bytes, array or a path beside the table)."
+    )
     numeric: Names = Field(default_factory=list, description="Numeric columns of a tabular item.")
     categorical: Names = Field(default_factory=list, description="Categorical columns of a tabular item.")
-    label: str | None = Field(None, description="Column with the known labels; may be empty for most rows.")
+    label: str | None = Field(default=None, description="Column with the known labels; may be empty for most rows.")
     label_map: dict[str, str] = Field(
         default_factory=dict, description='Renames label values, e.g. {"1" = "negative"}.'
     )
     classes: Names = Field(
         default_factory=list, description="Allowed labels; other values go to quarantine. Empty: as found."
     )
-    split: str | None = Field(None, description="Column with pool, validation or test (also train, dev, holdout).")
+    split: str | None = Field(
+        default=None, description="Column with pool, validation or test (also train, dev, holdout)."
+    )
     context: Names = Field(default_factory=list, description="Columns that annotators see and the model does not.")
     checks: dict[str, list[str] | Literal["number"]] = Field(
         default_factory=dict, description='Allowed values of a column, or "number"; other rows go to quarantine.'
     )
-    deduplicate: bool = Field(True, description="Use one item of each group of duplicates; the others stay on record.")
+    deduplicate: bool = Field(
+        default=True, description="Use one item of each group of duplicates; the others stay on record."
+    )
 
 
 class PreprocessingSettings(Section):
     steps: list[str | dict[str, Any]] | None = Field(
-        None, description="Steps in order, by name or as {name = ..., setting = ...}; unset: the defaults of the kind."
+        default=None,
+        description="Steps in order, by name or as {name = ..., setting = ...}; unset: the defaults of the kind.",
     )
 
 
 class SplitSettings(Section):
-    validation: float = Field(0.1, description="Share of groups kept for calibration and search.", ge=0, lt=1)
+    validation: float = Field(default=0.1, description="Share of groups kept for calibration and search.", ge=0, lt=1)
     test: float = Field(
-        0.1, description="Share of groups kept as the holdout, never asked, never trained on.", ge=0, lt=1
+        default=0.1, description="Share of groups kept as the holdout, never asked, never trained on.", ge=0, lt=1
     )
-    salt: str = Field("querist", description="Changes which groups fall into which split.")
+    salt: str = Field(default="querist", description="Changes which groups fall into which split.")
 
     @model_validator(mode="after")
     def _pool_remains(self) -> Self:
@@ -100,12 +114,12 @@ class SplitSettings(Section):
 
 
 class SeedSettings(Section):
-    size: int | None = Field(None, description="Items in the seed set; takes precedence over `share`.", ge=1)
+    size: int | None = Field(default=None, description="Items in the seed set; takes precedence over `share`.", ge=1)
     share: float = Field(
-        0.05, description="Share of the pool in the seed set; 0.05 to 0.10 is the usual advice.", gt=0, lt=1
+        default=0.05, description="Share of the pool in the seed set; 0.05 to 0.10 is the usual advice.", gt=0, lt=1
     )
     draw: Literal["auto", "balanced", "stratified", "random", "typical"] = Field(
-        "auto",
+        default="auto",
         description="How the seed set is drawn: by class (balanced, stratified), random, or typical (cluster the pool, "
         "take the most typical item of each cluster). auto: balanced where labels exist, else typical.",
     )
@@ -113,19 +127,21 @@ class SeedSettings(Section):
 
 class LearnerSettings(Section):
     name: str = Field(
-        "auto",
+        default="auto",
         description="Learner by name, or a scikit-learn estimator as package.module:Class. auto: tfidf-logistic for "
         "text, pixels-logistic for images, table-boosting for tabular.",
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Hyper-parameters of the learner.")
-    encoder: str | None = Field(None, description="Encoder by name, instead of the learner's own.")
+    encoder: str | None = Field(default=None, description="Encoder by name, instead of the learner's own.")
     encoder_params: dict[str, Any] = Field(default_factory=dict, description="Settings of the encoder.")
-    class_weight: Literal["balanced"] | dict[str, float] | None = Field(None, description="Class weights in training.")
+    class_weight: Literal["balanced"] | dict[str, float] | None = Field(
+        default=None, description="Class weights in training."
+    )
     calibration: Literal["none", "temperature", "platt", "isotonic"] = Field(
-        "temperature", description="How probabilities are calibrated."
+        default="temperature", description="How probabilities are calibrated."
     )
     calibrate_on: Literal["auto", "validation", "cross-validation"] = Field(
-        "auto", description="Data that fit the calibration; auto: the validation split where it has labels."
+        default="auto", description="Data that fit the calibration; auto: the validation split where it has labels."
     )
     search: dict[str, list[Any]] = Field(
         default_factory=dict, description="Hyper-parameter values to try on the validation split, e.g. {C = [1, 10]}."
@@ -136,8 +152,8 @@ class LearnerSettings(Section):
 
 
 class QuerySettings(Section):
-    strategy: str = Field("kmeans", description="Strategy by name, name:measure, or package.module:name.")
-    batch_size: int = Field(100, description="Items asked in a round; 100 to 500 suits most teams.", ge=1)
+    strategy: str = Field(default="kmeans", description="Strategy by name, name:measure, or package.module:name.")
+    batch_size: int = Field(default=100, description="Items asked in a round; 100 to 500 suits most teams.", ge=1)
     measures: dict[str, float] = Field(
         default_factory=lambda: {"entropy": 0.5, "margin": 0.5},
         description="Measures and their weights; more than one are joined after rank normalisation.",
@@ -148,16 +164,16 @@ class QuerySettings(Section):
 
 class RetrainingSettings(Section):
     when: Literal["batch", "labels", "plateau"] = Field(
-        "batch",
+        default="batch",
         description="When to retrain in full: after each batch, when `min_labels` new labels have arrived, or when the "
         "validation loss has stopped improving (warm updates in between, where the learner can).",
     )
-    min_labels: int = Field(500, description='New labels that trigger retraining under when = "labels".', ge=1)
-    patience: int = Field(2, description='Rounds without improvement under when = "plateau".', ge=1)
+    min_labels: int = Field(default=500, description='New labels that trigger retraining under when = "labels".', ge=1)
+    patience: int = Field(default=2, description='Rounds without improvement under when = "plateau".', ge=1)
     min_improvement: float = Field(
-        0.005, description="Relative fall of the validation loss that counts as improvement.", ge=0
+        default=0.005, description="Relative fall of the validation loss that counts as improvement.", ge=0
     )
-    warm_start: bool = Field(False, description="Start training from the last model where the learner can.")
+    warm_start: bool = Field(default=False, description="Start training from the last model where the learner can.")
 
 
 class EvaluationSettings(Section):
@@ -165,44 +181,41 @@ class EvaluationSettings(Section):
         default_factory=lambda: ["accuracy", "macro_f1", "log_loss"],
         description="Metrics recorded besides the objective's.",
     )
-    confidence: float = Field(0.95, description="Level of the confidence intervals.", gt=0.5, lt=1)
-    resamples: int = Field(1000, description="Bootstrap resamples behind an interval.", ge=100)
+    confidence: float = Field(default=0.95, description="Level of the confidence intervals.", gt=0.5, lt=1)
+    resamples: int = Field(default=1000, description="Bootstrap resamples behind an interval.", ge=100)
     calibration_tolerance: float = Field(
-        0.05, description="Calibration error that is tolerated before a round's record carries a warning.", ge=0, le=1
+        default=0.05,
+        description="Calibration error that is tolerated before a round's record carries a warning.",
+        ge=0,
+        le=1,
     )
 
 
 class StorageSettings(Section):
     ledger: str = Field(
-        "sqlite:///.querist/ledger.db", description="Database URL: sqlite:///file or postgresql+psycopg://..."
+        default="sqlite:///.querist/ledger.db", description="Database URL: sqlite:///file or postgresql+psycopg://..."
     )
-    snapshots: str = Field("snapshots", description="Folder or fsspec URL of the snapshots.")
-    artifacts: str = Field(".querist/artifacts", description="Folder or fsspec URL of models and score arrays.")
+    snapshots: str = Field(default="snapshots", description="Folder or fsspec URL of the snapshots.")
+    artifacts: str = Field(default=".querist/artifacts", description="Folder or fsspec URL of models and score arrays.")
     features: str = Field(
-        ".querist/features", description="Local folder of cached features; may be deleted at any time."
+        default=".querist/features", description="Local folder of cached features; may be deleted at any time."
     )
 
 
 class Settings(Section):
-    project: ProjectSettings = Field(default_factory=ProjectSettings, description="The project itself.")
+    project: ProjectSettings = Field(default=ProjectSettings(), description="The project itself.")
     objective: ObjectiveSettings = Field(
-        default_factory=ObjectiveSettings, description="What is to be reached, at what cost."
+        default=ObjectiveSettings(), description="What is to be reached, at what cost."
     )
-    data: DataSettings = Field(
-        default_factory=DataSettings, description="Where the raw data lies and what its columns mean."
-    )
-    preprocessing: PreprocessingSettings = Field(
-        default_factory=PreprocessingSettings, description="Cleaning of items."
-    )
-    splits: SplitSettings = Field(default_factory=SplitSettings, description="Pool, validation and holdout.")
-    seed_set: SeedSettings = Field(default_factory=SeedSettings, description="The first labeled items.")
-    learner: LearnerSettings = Field(default_factory=LearnerSettings, description="The model.")
-    query: QuerySettings = Field(default_factory=QuerySettings, description="Which items are asked.")
-    retraining: RetrainingSettings = Field(
-        default_factory=RetrainingSettings, description="When the model is trained again."
-    )
-    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="How quality is measured.")
-    storage: StorageSettings = Field(default_factory=StorageSettings, description="Where everything is kept.")
+    data: DataSettings = Field(default=DataSettings(), description="Where the raw data lies and what its columns mean.")
+    preprocessing: PreprocessingSettings = Field(default=PreprocessingSettings(), description="Cleaning of items.")
+    splits: SplitSettings = Field(default=SplitSettings(), description="Pool, validation and holdout.")
+    seed_set: SeedSettings = Field(default=SeedSettings(), description="The first labeled items.")
+    learner: LearnerSettings = Field(default=LearnerSettings(), description="The model.")
+    query: QuerySettings = Field(default=QuerySettings(), description="Which items are asked.")
+    retraining: RetrainingSettings = Field(default=RetrainingSettings(), description="When the model is trained again.")
+    evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="How quality is measured.")
+    storage: StorageSettings = Field(default=StorageSettings(), description="Where everything is kept.")
 
 
 def parse(values: dict[str, Any], *, origin: str = "settings") -> Settings:
@@ -225,7 +238,7 @@ def load(path: Path) -> Settings:
 
 
 def sections() -> dict[str, type[Section]]:
-    return {name: field.annotation for name, field in Settings.model_fields.items() if field.annotation is not None}
+    return {name: type(field.default) for name, field in Settings.model_fields.items()}
 
 
 def _explain(error: Any, origin: str) -> str:  # Any: pydantic's ErrorDetails

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+
 from querist.stages.preprocessing.groups import Groups, conflicts, group_keys, n_variants, text_key
 from querist.stages.preprocessing.seen import SeenKeys
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from querist.config import Settings, parse
 from querist.core.errors import DataError, SettingError
 from querist.pipeline import intake
@@ -46,7 +47,9 @@ def column(snapshot: Snapshot, name: str) -> list[object]:
 
 
 def test_good_rows_become_items_and_bad_ones_are_counted_and_kept_aside(tmp_path):
-    report = run(tmp_path, HEAD + "1,good <b>day</b>,a\n2,bad\n3, ,b\n1,good <b>day</b>,a\n1,other,a\n4,<p>,a\n5,bye,b\n")
+    report = run(
+        tmp_path, HEAD + "1,good <b>day</b>,a\n2,bad\n3, ,b\n1,good <b>day</b>,a\n1,other,a\n4,<p>,a\n5,bye,b\n"
+    )
     assert (report.read, report.added, report.repeated, report.quarantined) == (7, 2, 1, 4)
     snapshot = opened(tmp_path, report)
     assert column(snapshot, "text") == ["good day", "bye"]

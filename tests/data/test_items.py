@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+
 from querist.config import DataSettings
 from querist.core.errors import SettingError
 from querist.snapshots import POOL, TEST, VALIDATION

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+
 from querist.config import DataSettings
 from querist.core.errors import DataError, SettingError, ShapeError
 from querist.stages.raw_data.arrays import rows_of

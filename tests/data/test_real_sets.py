@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from querist.config import parse
 from querist.pipeline.ingest import IngestReport, ingest
 from querist.snapshots import TEST, Snapshot

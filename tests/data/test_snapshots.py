@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from querist.core.errors import DataError, ShapeError, SnapshotCorrupt, UnknownName
 from querist.snapshots import SPLITS, Manifest, ShardWriter, Snapshot, list_snapshots, location, write_manifest
 from querist.snapshots.folder import Folder
@@ -74,7 +75,7 @@ def test_columns_come_as_small_arrays(snapshot):
     assert codes.tolist() == [0, 1, -1] * 3 + [0]
     assert classes == ("no", "yes")
     assert snapshot.labels("shop")[0].tolist() == [0, 1] * 5
-    assert snapshot.labels("shop", ["s1"]) [0].tolist() == [-1, 0] * 5
+    assert snapshot.labels("shop", ["s1"])[0].tolist() == [-1, 0] * 5
     assert snapshot.items(snapshot.shards[2]) == {"text": ["text 8", "text 9"]}
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from querist.snapshots import POOL, TEST, VALIDATION
 from querist.stages.preprocessing.groups import Groups
 from querist.stages.preprocessing.splits import UNGIVEN, Assignment, assign, draw

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+
 from querist.config import PreprocessingSettings
 from querist.core.errors import SettingError, UnknownName
 from querist.stages.preprocessing.steps import apply, declare, resolve, tabular_settings

@@ -34,7 +34,7 @@ def test_an_interval_holds_the_value_and_narrows_with_more_items(name):
         assert value == pytest.approx(measure(name, *answers(n), CLASSES))
         assert low <= value <= high
         widths.append(high - low)
-    assert widths[1] < widths[0] / 5
+    assert widths[1] < widths[0] / 3  # a hundred times the items should give a tenth; 60 items may be lucky
 
 
 @pytest.mark.parametrize("name", ["macro_f1", "roc_auc"])
@@ -95,8 +95,9 @@ def test_each_class_has_its_row():
 @pytest.mark.parametrize("n", [100, 400])
 def test_95_percent_intervals_hold_the_truth_about_95_times_of_100(name, n):
     truth = measure(name, *answers(200_000, seed=999), CLASSES)
-    held = [low <= truth <= high for _, low, high in (interval(name, *answers(n, seed=s)) for s in range(400))]
-    assert np.mean(held) == pytest.approx(0.95, abs=0.04)
+    drawn = (interval(name, *answers(n, seed=s), seed=s + 5000) for s in range(400))
+    held = np.mean([low <= truth <= high for _, low, high in drawn])
+    assert 0.9 < held < 0.98  # 0.93 is usual for percentile intervals of 100 items; 400 trials are good to 0.013
 
 
 @pytest.mark.long
@@ -105,6 +106,6 @@ def test_a_nearly_perfect_model_on_a_small_holdout_is_not_taken_for_perfect():
     for s in range(300):
         y = rng.integers(3, size=50)
         predicted = np.where(rng.random(50) < 0.01, (y + 1) % 3, y)
-        _, low, high = interval("macro_f1", y, np.eye(3)[predicted], seed=s)
+        _, low, high = interval("macro_f1", y, np.eye(3)[predicted], seed=s + 5000)
         held.append(low <= 0.99 <= high)
     assert np.mean(held) > 0.9

@@ -21,11 +21,8 @@ PROBA = np.array([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.1, 0.8, 
 def answers(draw):
     n_classes, n_items = draw(st.integers(2, 4)), draw(st.integers(1, 25))
     y = draw(st.lists(st.integers(0, n_classes - 1), min_size=n_items, max_size=n_items))
-    weights = draw(
-        st.lists(
-            st.lists(st.integers(1, 9), min_size=n_classes, max_size=n_classes), min_size=n_items, max_size=n_items
-        )
-    )
+    row = st.lists(st.integers(1, 9), min_size=n_classes, max_size=n_classes)
+    weights = draw(st.lists(row, min_size=n_items, max_size=n_items))
     proba = np.array(weights, dtype=float)
     return np.array(y), proba / proba.sum(axis=1, keepdims=True), [f"class {c}" for c in range(n_classes)]
 
@@ -129,12 +126,12 @@ def test_only_log_loss_is_better_lower():
 
 @pytest.mark.parametrize("name", ["accurracy", "f1", "f2:a", "log_loss:a"])
 def test_an_unknown_metric_is_refused_with_those_available(name):
-    with pytest.raises(UnknownName, match="accuracy.*f1:CLASS"):
+    with pytest.raises(UnknownName, match=r"accuracy.*f1:CLASS"):
         check(name, CLASSES)
 
 
 def test_an_unknown_class_is_refused_with_those_available():
-    with pytest.raises(UnknownName, match="'d'.*a, b, c"):
+    with pytest.raises(UnknownName, match=r"'d'.*a, b, c"):
         check("recall:d", CLASSES)
     check("recall:d")
 

@@ -113,7 +113,7 @@ def schema() -> None:
 @project_option
 @json_option
 def doctor(folder: Path, as_json: bool) -> None:
-    """Check the installation and, in a project, its settings, ledger and data; exit status 1 when something is wrong."""
+    """Check the installation and, in a project, settings, ledger and data; status 1 when something is wrong."""
     from querist.pipeline.doctor import examine
 
     checks = examine(folder)

@@ -143,7 +143,11 @@ def _some(problems: Sequence[str]) -> str:
 
 def _row(item: str, place: Mapping[str, Any], payload: Mapping[str, Any], answer: Annotation | None) -> dict[str, Any]:
     """One exported item; the columns that import reads come first."""
-    row = {"id": item, "label": answer.label if answer else None, "annotator": answer.annotator if answer else None}
+    row: dict[str, Any] = {
+        "id": item,
+        "label": answer.label if answer else None,
+        "annotator": answer.annotator if answer else None,
+    }
     row |= {"seconds": answer.seconds if answer else None, "note": answer.note if answer else ""}
     row |= {"skip": "yes" if answer and answer.label is None else "", **place}
     prediction = payload.get("prediction", {})

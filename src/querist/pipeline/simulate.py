@@ -200,12 +200,12 @@ def _from_snapshot(
 
     codes, _ = snapshot.labels(oracle, classes)
     usable, splits = snapshot.primary() & (codes >= 0), snapshot.splits()
-    parts = [usable & (splits == split) for split in (POOL, VALIDATION, TEST)]
+    pool, validation, test = (usable & (splits == split) for split in (POOL, VALIDATION, TEST))
 
     def ids(positions: Indices) -> dict[int, Any]:
         return dict(zip(positions.tolist(), snapshot.take(positions, ["id"])["id"].to_pylist(), strict=True))
 
-    return _task(features, codes, *parts, classes, spec, settings, metrics, rounds), ids
+    return _task(features, codes, pool, validation, test, classes, spec, settings, metrics, rounds), ids
 
 
 def _task(

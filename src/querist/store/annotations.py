@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from querist.store.ledger import Tx, iso
-from querist.store.tables import annotations
+from querist.store.tables import annotations as table
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> in
     """Inserts those whose id is new and returns how many were."""
     if not added:
         return 0
-    before = tx.execute(select(func.count()).select_from(annotations)).scalar_one()
+    before = tx.execute(select(func.count()).select_from(table)).scalar_one()
     rows = [{**vars(a), "at": a.at or iso(now)} for a in added]
     dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-    tx.execute(dialect.insert(annotations).on_conflict_do_nothing(index_elements=["id"]), rows)
-    return int(tx.execute(select(func.count()).select_from(annotations)).scalar_one() - before)
+    tx.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]), rows)
+    return int(tx.execute(select(func.count()).select_from(table)).scalar_one() - before)
 
 
 def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
     """In the order they arrived."""
-    statement = select(*[c for c in annotations.columns if c.name != "seq"]).order_by(annotations.c.seq)
+    statement = select(*[c for c in table.columns if c.name != "seq"]).order_by(table.c.seq)
     if split is not None:
-        statement = statement.where(annotations.c.split == split)
+        statement = statement.where(table.c.split == split)
     return [Annotation(**row) for row in tx.execute(statement).mappings()]

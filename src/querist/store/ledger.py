@@ -42,7 +42,7 @@ class Ledger:
     @property
     def url(self) -> str:
         """Without the password."""
-        return self._engine.url.render_as_string()
+        return str(self._engine.url.render_as_string())
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:

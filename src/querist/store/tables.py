@@ -1,7 +1,5 @@
 """The ledger's tables. Rows are only ever added: the database itself refuses to change or delete them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import (
@@ -21,6 +19,10 @@ from sqlalchemy.schema import DDL
 
 SCHEMA_VERSION = 1
 metadata = MetaData()
+
+
+def _ddl(statement: str) -> DDL:
+    return DDL(statement)  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 
 
 def _table(name: str, *columns: Any) -> Table:  # Any: columns and constraints
@@ -135,8 +137,8 @@ BEGIN RAISE EXCEPTION 'the ledger is append-only: %%', TG_TABLE_NAME; END $$ LAN
 _POSTGRES = """CREATE OR REPLACE TRIGGER {t}_append_only BEFORE UPDATE OR DELETE ON {t}
 FOR EACH ROW EXECUTE FUNCTION querist_append_only()"""
 
-event.listen(metadata, "before_create", DDL(_FUNCTION).execute_if(dialect="postgresql"))
+event.listen(metadata, "before_create", _ddl(_FUNCTION).execute_if(dialect="postgresql"))
 for _t in APPEND_ONLY:
     for _verb in ("UPDATE", "DELETE"):
-        event.listen(_t, "after_create", DDL(_SQLITE.format(t=_t.name, v=_verb)).execute_if(dialect="sqlite"))
-    event.listen(_t, "after_create", DDL(_POSTGRES.format(t=_t.name)).execute_if(dialect="postgresql"))
+        event.listen(_t, "after_create", _ddl(_SQLITE.format(t=_t.name, v=_verb)).execute_if(dialect="sqlite"))
+    event.listen(_t, "after_create", _ddl(_POSTGRES.format(t=_t.name)).execute_if(dialect="postgresql"))

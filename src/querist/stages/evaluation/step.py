@@ -65,7 +65,8 @@ class Evaluation:
         )
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
-        metrics, warnings = [], []
+        metrics: list[Metric] = []
+        warnings: list[str] = []
         if len(inputs.positions) == 0:
             warnings.append(
                 "no labeled holdout, so quality is unknown: label holdout items and import them with "

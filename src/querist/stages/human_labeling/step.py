@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
+from numpy.typing import NDArray
 
 from querist.core.errors import LedgerError
 from querist.core.hashing import key_of
@@ -58,7 +59,7 @@ class HumanLabeling:
         add_annotations(tx, outputs.answers, now=ctx.now)
         if outputs.missing:
             return StepResult("waiting", {"missing": outputs.missing})
-        arrays = {}
+        arrays: dict[str, NDArray[np.int64]] = {}
         for split, (positions, codes) in outputs.labels.items():
             arrays |= {f"{split}_positions": positions, f"{split}_codes": codes}
         return StepResult(

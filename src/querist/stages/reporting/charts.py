@@ -26,11 +26,9 @@ def learning_curve_svg(rounds: Sequence[Mapping[str, Any]], comparison: Mapping[
             curve = found["metrics"][metric]
             rows += [
                 _row(f"{name}, simulated", n, mean, low, high)
-                for n, mean, low, high in zip(
-                    found["labels"], curve["mean"], curve["low"], curve["high"], strict=True
-                )
+                for n, mean, low, high in zip(found["labels"], curve["mean"], curve["low"], curve["high"], strict=True)
             ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart({"values": rows}).encode(
         x=alt.X("labels:Q", title="labels", scale=alt.Scale(zero=False)),
         color=alt.Color("curve:N", title=None, legend=alt.Legend(labelLimit=300)),
     )
