@@ -12,7 +12,14 @@ from querist.core.errors import DataError, ShapeError, SnapshotCorrupt, UnknownN
 from querist.snapshots import SPLITS, Manifest, ShardWriter, Snapshot, list_snapshots, location, write_manifest
 from querist.snapshots.folder import Folder
 
-SCHEMA = {"id": "string", "primary": "bool", "split": "dictionary<string>", "label": "string", "text": "string"}
+SCHEMA = {
+    "id": "string",
+    "group": "uint64",
+    "primary": "bool",
+    "split": "dictionary<string>",
+    "label": "string",
+    "text": "string",
+}
 SCHEMA |= {"c.shop": "string"}
 LABELS = ["no", "yes", None]
 
@@ -23,6 +30,7 @@ def table(first: int, n: int) -> pa.Table:
     return pa.table(
         {
             "id": [f"i{i}" for i in rows],
+            "group": [i // 2 for i in rows],
             "primary": [i % 2 == 0 for i in rows],
             "split": splits,
             "label": pa.array([LABELS[i % 3] for i in rows], pa.string()),
@@ -72,10 +80,11 @@ def test_columns_come_as_small_arrays(snapshot):
     assert snapshot.splits().tolist() == [i % 3 for i in range(10)]
     assert snapshot.primary().tolist() == [i % 2 == 0 for i in range(10)]
     codes, classes = snapshot.labels()
-    assert codes.tolist() == [0, 1, -1] * 3 + [0]
+    lent = {2: 0, 8: 0}
+    assert codes.tolist() == [lent.get(i, [0, 1, -1][i % 3]) for i in range(10)], "primary 2 and 8 lack a label"
     assert classes == ("no", "yes")
     assert snapshot.labels("shop")[0].tolist() == [0, 1] * 5
-    assert snapshot.labels("shop", ["s1"])[0].tolist() == [-1, 0] * 5
+    assert snapshot.labels("shop", ["s1"])[0].tolist() == [0] * 10, "an odd item lends its s1 to its group"
     assert snapshot.items(snapshot.shards[2]) == {"text": ["text 8", "text 9"]}
 
 

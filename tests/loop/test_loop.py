@@ -174,6 +174,27 @@ def test_labels_that_came_with_the_data_are_free_and_used_first(
     assert not asked & {row["id"] for row in rows[:60]}
 
 
+def test_a_label_on_a_duplicate_counts_for_its_group(folder: Path, tmp_path: Path, make_reviews: Make) -> None:
+    source = make_reviews(tmp_path / "reviews.csv", 100)
+    rows = list(csv.DictReader(source.open()))
+    labeled = [{**row, "id": f"copy-{row['id']}", "text": row["text"].upper()} for row in rows]
+    write_rows(source, [{**row, "label": ""} for row in rows] + labeled[:60])
+    project = Project(folder)
+    project.ingest(source)
+    project.run()
+    round_0 = project.show_round(0)
+    assert 35 <= round_0["models"][0]["n_labels"] <= 60, "the copies are labeled, their first forms are used"
+    assert not {q["id"] for q in project.show_round(1)["queries"]} & {row["id"] for row in rows[:60]}
+
+
+def test_an_oracle_that_knows_no_class_is_refused(project: Project) -> None:
+    with pytest.raises(SettingError, match=r"'product' holds none of the classes"):
+        (project.folder / "querist.toml").write_text(
+            (project.folder / "querist.toml").read_text().replace("[splits]", 'classes = ["neg", "pos"]\n[splits]')
+        )
+        Project(project.folder).run(oracle="product")
+
+
 def test_the_goal_ends_the_loop_only_with_its_lower_bound(folder: Path, reviews: Path) -> None:
     settings_with(folder, 'metric = "accuracy"', 'metric = "accuracy"\ngoal = 0.6')
     project = Project(folder)

@@ -126,7 +126,7 @@ def test_pixels_are_the_image_from_zero_to_one() -> None:
 
 def test_pixels_of_a_colour_photo_have_three_channels() -> None:
     pytest.importorskip("PIL", reason="the extra images is not installed")
-    photo = png(np.zeros((40, 60, 3)) + [255, 0, 51], "RGB")
+    photo = png(np.full((40, 60, 3), [255, 0, 51]), "RGB")
     X = Pixels().fit([{"image": [photo]}], rng=rng()).transform({"image": [photo]})
     assert X.shape == (1, 32 * 32 * 3)
     assert X[0, :3] == pytest.approx([1.0, 0.0, 0.2])
@@ -186,7 +186,7 @@ def test_table_names_a_missing_column() -> None:
 
 @pytest.mark.parametrize("name", ["tfidf", "hashing", "pixels", "table", "sentence-embeddings"])
 def test_unknown_encoder_setting_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(UnknownName, match="Available: ."):
+    with pytest.raises(UnknownName, match="Available: [a-z]"):
         make_encoder(name, {"sise": 1})
 
 

@@ -226,9 +226,11 @@ class Project:
             today=self.clock().date(),
         )
 
-    def classes(self) -> tuple[str, ...]:
+    def classes(self, oracle: str | None = None) -> tuple[str, ...]:
         """Class names in the order of their codes. Raises SettingError when nothing tells them."""
-        classes: tuple[str, ...] = tuple(self.settings.data.classes) or self.snapshot.classes
+        classes: tuple[str, ...] = tuple(self.settings.data.classes)
+        if not classes:
+            _, classes = self.snapshot.labels(oracle or "label")
         if not classes:
             raise SettingError(
                 "no classes are known: the data has no labels, so set data.classes, e.g. ['positive', 'negative']"
@@ -248,10 +250,10 @@ class Project:
     def _context(self, oracle: str | None, progress: Progress) -> Callable[[int], Any]:
         from querist.step import Context, Stopwatch
 
-        snapshot, classes = self.snapshot, self.classes()
-        if oracle is not None:
-            oracle = "label" if oracle == self.settings.data.label else oracle
-            snapshot.labels(oracle, classes)
+        oracle = "label" if oracle is not None and oracle == self.settings.data.label else oracle
+        snapshot, classes = self.snapshot, self.classes(oracle)
+        if oracle is not None and (snapshot.labels(oracle, classes)[0] < 0).all():
+            raise SettingError(f"column {oracle!r} holds none of the classes {list(classes)}, so it cannot answer")
         spec, features = self.features(progress)
 
         def context(round: int) -> Context:

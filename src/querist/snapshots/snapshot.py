@@ -48,7 +48,7 @@ class Snapshot:
         self.classes = manifest.classes
         self.shards: tuple[Shard, ...] = manifest.shards
         self.n_items = manifest.n_items
-        self._labels: dict[str, tuple[Codes, tuple[str, ...]]] = {}
+        self._labels: dict[tuple[str, tuple[str, ...]], Codes] = {}
 
     @classmethod
     def open(cls, url: str | Path, id: str) -> Self:
@@ -87,15 +87,16 @@ class Snapshot:
     def labels(self, column: str = "label", classes: Sequence[str] | None = None) -> tuple[Codes, tuple[str, ...]]:
         """(n_items,) class numbers, -1 where unknown or not in `classes`, and the classes they count.
 
-        `column` is "label" or a context column, whose classes are its sorted values when none are given.
+        `column` is "label" or a context column, whose classes are its sorted values when none are given. A primary
+        item without one of them has that of the first item of its group that has one.
         """
-        if classes is not None:
-            return self._codes(self._stored(column), tuple(classes)), tuple(classes)
-        if column not in self._labels:
-            stored = self._stored(column)
-            found = self.classes if column == "label" else self._values(stored)
-            self._labels[column] = self._codes(stored, found), found
-        return self._labels[column]
+        stored = self._stored(column)
+        if classes is None:
+            classes = self.classes if column == "label" else self._values(stored)
+        key = (column, tuple(classes))
+        if key not in self._labels:
+            self._labels[key] = _frozen(self._lend(self._codes(stored, key[1])))
+        return self._labels[key], key[1]
 
     def take(self, positions: Indices | Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
         """Rows at the positions, in the order asked; reads only the parts of the shards that hold them."""
@@ -182,7 +183,17 @@ class Snapshot:
             column = self.read(shard, [stored]).column(stored).cast(pa.string())
             at = pc.fill_null(pc.index_in(column, value_set=names, skip_nulls=True), -1)
             codes.append(at.to_numpy().astype(np.int64))
-        return _frozen(np.concatenate(codes))
+        return np.concatenate(codes)
+
+    def _lend(self, codes: Codes) -> Codes:
+        lacking, lenders = np.flatnonzero(self._primary & (codes < 0)), np.flatnonzero(~self._primary & (codes >= 0))
+        if len(lacking) and len(lenders):
+            groups = np.concatenate([self.read(s, ["group"]).column("group").to_numpy() for s in self.shards])
+            known, first = np.unique(groups[lenders], return_index=True)
+            at = np.searchsorted(known, groups[lacking]).clip(max=len(known) - 1)
+            same = known[at] == groups[lacking]
+            codes[lacking[same]] = codes[lenders[first[at[same]]]]
+        return codes
 
     def _read(self, shard: Shard, columns: Sequence[str] | None, rows: NDArray[np.intp] | None) -> pa.Table:
         """The shard, or its `rows` (sorted), of which only the row groups that hold them are read."""

@@ -13,6 +13,7 @@ from querist.stages.evaluation.metrics import (
     OF_ITEMS,
     Confusion,
     Floats,
+    bounds,
     check,
     check_truth,
     class_f1,
@@ -36,11 +37,13 @@ def bootstrap(
     resamples: int,
     rng: np.random.Generator,
 ) -> tuple[float, float, float]:
-    """The metric and its percentile bootstrap interval: (value, low, high). Efron, 1979.
+    """The metric and its bootstrap interval: (value, low, high). Efron, 1979.
 
     Items are drawn plainly, not by class: the holdout's class shares are themselves a sample of the pool's, and fixing
     them would make the interval of every metric that depends on them too narrow. A metric of the confusion matrix
     depends on items only through its cells, so its resamples are drawn as cells, exactly and without touching items.
+    The interval spans the percentile interval as it is and moved by its bias (median of resamples against value):
+    macro F1 of many small classes is lower in resamples than in the holdout, and percentiles alone then miss the truth.
     NaN, NaN, NaN where the metric is undefined.
     """
     check(name, classes)
@@ -56,8 +59,13 @@ def bootstrap(
     values = values[~np.isnan(values)]
     if np.isnan(value) or not len(values):
         return float("nan"), float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return value, min(float(low), value), max(float(high), value)
+    low, middle, high = np.quantile(values, [(1 - confidence) / 2, 0.5, (1 + confidence) / 2])
+    bias, (least, largest) = float(middle) - value, bounds(name)
+    return (
+        value,
+        max(min(float(low), float(low) - bias, value), least),
+        min(max(float(high), float(high) - bias, value), largest),
+    )
 
 
 def per_class(y: Codes, proba: Probabilities, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -77,8 +85,9 @@ def _confusions(matrix: Confusion, resamples: int, rng: np.random.Generator) -> 
     """Resampled (n_block, n_classes, n_classes) matrices: multinomial over the cells.
 
     One item is spread evenly over all cells before drawing. Without it a holdout on which the model makes no mistake
-    would count as proof that it makes none: at 50 items and a true accuracy of 0.99, plain 95 % intervals hold the
-    truth 42 times of 100; with it, at least 89 times of 100 wherever tried, and near 95 in most cases.
+    would count as proof that it makes none: at 50 items and a true accuracy of 0.99, plain 95 % intervals held the
+    truth 42 times of 100. As it stands they did so 90 to 100 times (median 95) in 68 simulated cases of 2 to 77
+    classes and 50 to 3,000 items; the weakest are 50 items at an accuracy of 0.95, and 77 classes of 6 items each.
     """
     n, cells = int(matrix.sum()), matrix.size
     shares = (matrix.ravel() + 1 / cells) / (n + 1)

@@ -132,6 +132,13 @@ def higher_is_better(name: str) -> bool:
     return name not in LOWER_IS_BETTER
 
 
+def bounds(name: str) -> tuple[float, float]:
+    """The least and the largest value a metric can have."""
+    if name == "log_loss":
+        return 0.0, float("inf")
+    return (-1.0 if name in ("cohen_kappa", "mcc") else 0.0), 1.0
+
+
 def measure(name: str, y: Codes, proba: Probabilities, classes: Sequence[str]) -> float:
     """The metric of (n,) class codes and (n, n_classes) probabilities; the largest probability is the prediction.
 
