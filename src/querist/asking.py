@@ -79,10 +79,15 @@ def budget_left(spent: int, ctx: Context) -> int | None:
     if goal.budget_labels is not None:
         limits.append(goal.budget_labels - spent)
     if goal.budget_money is not None and goal.cost_per_label:
-        limits.append(int(goal.budget_money / goal.cost_per_label) - spent)
+        limits.append(whole(goal.budget_money / goal.cost_per_label) - spent)
     if goal.budget_hours is not None and goal.seconds_per_label:
-        limits.append(int(goal.budget_hours * 3600 / goal.seconds_per_label) - spent)
+        limits.append(whole(goal.budget_hours * 3600 / goal.seconds_per_label) - spent)
     return max(min(limits), 0) if limits else None
+
+
+def whole(labels: float) -> int:
+    """Rounded down, but not because 0.3 / 0.1 is 2.9999999999999996."""
+    return int(labels * (1 + 1e-9))
 
 
 def candidates(tx: Tx, ctx: Context, annotations: Sequence[Annotation]) -> Indices:

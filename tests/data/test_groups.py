@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from querist.stages.preprocessing.groups import Groups, conflicts, group_keys, n_variants, text_key
+from querist.stages.preprocessing.groups import Groups, conflicts, group_keys, n_near_duplicates, text_key
 from querist.stages.preprocessing.seen import SeenKeys
 
 
@@ -75,10 +75,10 @@ def test_conflicts_count_groups_and_their_labeled_rows():
     assert conflicts(groups, np.array([0, 1, -1, 1, -1, 0], dtype=np.int32)) == (1, 2)
 
 
-def test_variants_count_contents_within_groups():
+def test_near_duplicates_are_further_contents_within_groups():
     keys, variants = np.array([1, 1, 1, 2], dtype=np.uint64), np.array([7, 7, 8, 7], dtype=np.uint32)
-    assert n_variants(keys, variants) == 3
-    assert n_variants(keys[:0], variants[:0]) == 0
+    assert n_near_duplicates(keys, variants) == 1
+    assert n_near_duplicates(keys[:0], variants[:0]) == 0
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1000)), max_size=30), max_size=12))

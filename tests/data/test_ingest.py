@@ -108,6 +108,13 @@ def test_a_child_keeps_positions_splits_and_primary_items(tmp_path):
     assert second.classes == {"a": 1, "b": 50, "c": 1}
 
 
+def test_a_label_lent_within_a_group_is_not_counted_as_a_row_of_its_own(tmp_path):
+    first = run(tmp_path, HEAD + "1,same,\n2,Same,a\n")
+    second = run(tmp_path, HEAD + "3,more,a\n", parent=first.snapshot)
+    assert opened(tmp_path, second).labels()[0].tolist() == [0, 0, 0]
+    assert second.classes == {"a": 2}
+
+
 def test_a_child_must_be_of_the_parents_making(tmp_path):
     first = run(tmp_path, HEAD + "1,one,a\n")
     other = parse({"data": DATA, "preprocessing": {"steps": ["lowercase"]}})

@@ -51,8 +51,18 @@ def test_with_a_label_map_alone_other_values_are_refused():
 
 @pytest.mark.parametrize(
     ("value", "split"),
-    [("pool", POOL), ("Train", POOL), ("dev", VALIDATION), ("holdout", TEST), (True, TEST), (np.False_, POOL)]
-    + [(1, TEST), (0.0, POOL), ("", UNGIVEN), (None, UNGIVEN)],
+    [
+        ("pool", POOL),
+        ("Train", POOL),
+        ("dev", VALIDATION),
+        ("holdout", TEST),
+        (True, TEST),
+        (np.False_, POOL),
+        (1, TEST),
+        (0.0, POOL),
+        ("", UNGIVEN),
+        (None, UNGIVEN),
+    ],
 )
 def test_split_words(value, split):
     assert build(DataSettings(text=["t"], split="s"), t="a", s=value).split == split

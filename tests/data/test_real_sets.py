@@ -80,7 +80,7 @@ def test_a_numeric_stream_is_read_as_a_table(tmp_path, data_folder):
 
 def test_questions_that_stand_in_both_splits_are_used_in_the_holdout_only(tmp_path, data_folder):
     source = data_folder / "trec" / "trec.csv.gz"
-    report, snapshot = run(tmp_path, source, id="id", text=["text"], label="label", split="split")
+    report, _ = run(tmp_path, source, id="id", text=["text"], label="label", split="split")
     assert report.groups_across_splits >= 10
     assert report.primary["test"] == 500
     assert report.added == 5_952

@@ -210,7 +210,7 @@ def test_the_goal_ends_the_loop_only_with_its_lower_bound(folder: Path, reviews:
     ("budget", "labels"),
     [
         ("budget_labels = 45", 45),
-        ("budget_money = 7\ncost_per_label = 0.2", 35),
+        ("budget_money = 4.3\ncost_per_label = 0.1", 43),
         ("budget_hours = 0.1\nseconds_per_label = 10", 36),
     ],
 )

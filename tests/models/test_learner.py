@@ -122,7 +122,7 @@ def test_warm_start_goes_on_from_the_older_weights() -> None:
     assert np.allclose(warm.predict_proba(X), cold.predict_proba(X), atol=1e-3)
 
 
-@pytest.mark.parametrize("head", ["logistic", "forest"])
+@pytest.mark.parametrize("head", ["logistic", "boosting"])
 def test_warm_start_that_cannot_be_is_noted(head: str) -> None:
     X, y = make_data()
     two = np.flatnonzero(y < 2)
@@ -149,8 +149,8 @@ def test_dense_blocks_give_the_same_probabilities(monkeypatch: pytest.MonkeyPatc
 
 
 def test_unknown_hyper_parameter_lists_those_of_the_estimator() -> None:
-    with pytest.raises(UnknownName, match=r"'c'.*Did you mean 'C'\?.*max_iter"):
-        ScikitLearner("logistic", {"c": 1.0}, 2)
+    with pytest.raises(UnknownName, match=r"'max_iters'. Did you mean 'max_iter'\?.*Available: C, "):
+        ScikitLearner("logistic", {"max_iters": 1}, 2)
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,13 @@ def test_setting_that_cannot_work_is_refused_at_once(settings: dict[str, Any], w
         ScikitLearner("logistic", {}, 2, **settings)
 
 
-def test_import_path_that_is_no_estimator_says_so() -> None:
-    with pytest.raises(SettingError, match="no scikit-learn estimator"):
-        ScikitLearner("collections:OrderedDict", {}, 2)
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("email.message:Message", "no scikit-learn estimator"), ("sklearn.ensemble:VotingClassifier", "estimators")],
+)
+def test_import_path_that_makes_no_estimator_says_so(path: str, words: str) -> None:
+    with pytest.raises(SettingError, match=words):
+        ScikitLearner(path, {}, 2)
 
 
 @pytest.mark.parametrize(("head", "params"), [("logistic", {"C": -1.0}), ("naive-bayes", {})])

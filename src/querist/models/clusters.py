@@ -29,7 +29,7 @@ def cluster_items(
     seed = int(rng.integers(2**31))
     if len(points) * n_clusters > EXACT_LIMIT:
         init = "k-means++" if n_clusters <= PLUS_PLUS_LIMIT else "random"
-        batch_size = max(1024, 4 * n_clusters)
+        batch_size = max(1024, n_clusters)
         model = MiniBatchKMeans(n_clusters, n_init=1, random_state=seed, batch_size=batch_size, init=init)
     else:
         model = KMeans(n_clusters, n_init=1, random_state=seed, max_iter=50)

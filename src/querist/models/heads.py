@@ -52,7 +52,13 @@ def make_estimator(name: str, params: Mapping[str, Any], *, seed: int) -> Estima
 
     Raises UnknownName on a hyper-parameter that the estimator does not have, listing those it has.
     """
-    estimator = plugins.find("heads", name)()
+    factory = plugins.find("heads", name)
+    try:
+        estimator = factory()
+    except TypeError as error:
+        raise SettingError(
+            f"learner {name!r} cannot be made without arguments ({error}); name a function that makes it"
+        ) from error
     if not (hasattr(estimator, "get_params") and hasattr(estimator, "fit")):
         raise SettingError(f"learner {name!r} is no scikit-learn estimator: it has no get_params and fit")
     known = estimator.get_params()

@@ -16,7 +16,7 @@ from querist.core.errors import DataError, SettingError
 from querist.pipeline.intake import Intake, Progress, stored_schema, take_in
 from querist.snapshots import SPLITS, Manifest, ShardWriter, Snapshot, location, write_manifest
 from querist.snapshots.folder import Folder
-from querist.stages.preprocessing.groups import Groups, conflicts, n_variants
+from querist.stages.preprocessing.groups import Groups, conflicts, n_near_duplicates
 from querist.stages.preprocessing.splits import Assignment, assign
 from querist.stages.preprocessing.steps import declare, resolve
 from querist.stages.raw_data.rows import Row
@@ -127,7 +127,7 @@ def _publish(
         old_splits=old.splits() if old else None,
         old_primary=old.primary() if old else None,
     )
-    labels = np.concatenate([old.labels()[0].astype(np.int32) if old else np.empty(0, np.int32), intake.labels])
+    labels = np.concatenate([old.given_labels().astype(np.int32) if old else np.empty(0, np.int32), intake.labels])
     counts = _counts(keys, groups, assignment, labels, intake, old)
     before = old.shards if old else ()
     n_old = old.n_items if old else 0
@@ -169,7 +169,7 @@ def _counts(
     keys: Any, groups: Groups, assignment: Assignment, labels: Any, intake: Intake, old: Snapshot | None
 ) -> Json:
     torn, torn_items = conflicts(groups, labels)
-    near = n_variants(intake.groups, intake.variants) - len(np.unique(intake.groups))
+    near = n_near_duplicates(intake.groups, intake.variants)
     numbers = np.bincount(labels[labels >= 0], minlength=len(intake.label_names)).tolist()
     return {
         "rows": _by_split(assignment.splits),

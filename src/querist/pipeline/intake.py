@@ -167,12 +167,16 @@ def _blocks(rows: Iterable[Row | BadRow]) -> Iterator[list[Row | BadRow]]:
     for row in rows:
         block.append(row)
         if isinstance(row, Row):
-            size += sum([len(value) for value in row.values.values() if isinstance(value, str | bytes)])
+            size += sum([_size(value) for value in row.values.values()])
         if len(block) == BLOCK_ROWS or size >= BLOCK_BYTES:
             yield block
             block, size = [], 0
     if block:
         yield block
+
+
+def _size(value: object) -> int:
+    return len(value) if isinstance(value, str | bytes) else value.nbytes if isinstance(value, np.ndarray) else 8
 
 
 def _known(old: Snapshot | None) -> SeenKeys:

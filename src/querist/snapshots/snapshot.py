@@ -98,6 +98,10 @@ class Snapshot:
             self._labels[key] = _frozen(self._lend(self._codes(stored, key[1])))
         return self._labels[key], key[1]
 
+    def given_labels(self) -> Codes:
+        """(n_items,) class numbers of `classes` as each row itself gave them, nothing lent; -1 where unknown."""
+        return self._codes("label", self.classes)
+
     def take(self, positions: Indices | Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
         """Rows at the positions, in the order asked; reads only the parts of the shards that hold them."""
         import pyarrow as pa

@@ -14,6 +14,7 @@ from querist.stages.preprocessing.groups import Groups, Keys
 
 Splits = NDArray[np.int8]
 UNGIVEN = -1
+BLOCK = 1 << 20
 SALT = np.uint64(0x5175657269737453)
 
 
@@ -28,8 +29,12 @@ class Assignment:
 
 def draw(keys: Keys, *, validation: float, test: float) -> Splits:
     """(n,) splits by shares of groups; a function of the key alone, so that new data moves nobody."""
-    at = unit_interval(keys ^ SALT)
-    return np.select([at < test, at < test + validation], [TEST, VALIDATION], POOL).astype(np.int8)
+    codes = np.full(len(keys), POOL, dtype=np.int8)
+    for first in range(0, len(keys), BLOCK):
+        at = unit_interval(keys[first : first + BLOCK] ^ SALT)
+        codes[first : first + BLOCK][at < test + validation] = VALIDATION
+        codes[first : first + BLOCK][at < test] = TEST
+    return codes
 
 
 def assign(
@@ -57,15 +62,16 @@ def assign(
     redrawn = (given == POOL) & np.isin(by_hash, [SPLITS.index(name) for name in drawn])
     splits = np.concatenate([old_splits, np.where(redrawn, by_hash, given)])
 
-    settled = groups.highest(np.concatenate([np.where(old_primary, old_splits, UNGIVEN), np.full(n_new, UNGIVEN)]))
+    nobody = np.int8(UNGIVEN)
+    settled = groups.highest(np.concatenate([np.where(old_primary, old_splits, nobody), np.full(n_new, nobody)]))
     home = groups.spread(np.where(settled == UNGIVEN, groups.highest(splits), settled))
     home[n_old:] = np.where(home[n_old:] == UNGIVEN, by_hash, home[n_old:])
     splits = np.where(splits == UNGIVEN, home, splits).astype(np.int8)
 
     primary = splits == home
     if deduplicate:
-        row = np.arange(n_old + n_new)
-        first = groups.lowest(np.where(primary, row, n_old + n_new))
+        row = np.arange(n_old + n_new, dtype=np.int32)
+        first = groups.lowest(np.where(primary, row, np.int32(n_old + n_new)))
         primary &= (row == groups.spread(first)) & (groups.spread(settled) == UNGIVEN)
     primary[:n_old] = old_primary
     across = int((groups.highest(splits) != groups.lowest(splits)).sum())

@@ -62,7 +62,7 @@ def _finder(folder: Path, stack: ExitStack) -> Callable[[str], bytes | None]:
             return None
         for place in folders:
             if (place / relative).is_file():
-                return (place / relative).read_bytes()
+                return _content(place / relative)
         for archive, names in archives:
             if str(relative) in names:
                 return _member(archive, str(relative))
@@ -77,11 +77,7 @@ def _in_folder(source: Path) -> Iterator[tuple[str, bytes | None]]:
         for name in sorted(names):
             if Path(name).suffix.lower() in SUFFIXES:
                 path = Path(folder, name)
-                try:
-                    content = path.read_bytes()
-                except OSError:
-                    content = None
-                yield path.relative_to(source).as_posix(), content
+                yield path.relative_to(source).as_posix(), _content(path)
 
 
 def _in_zip(source: Path) -> Iterator[tuple[str, bytes | None]]:
@@ -93,6 +89,13 @@ def _in_zip(source: Path) -> Iterator[tuple[str, bytes | None]]:
                     yield name, _member(archive, name)
     except BadZipFile as error:
         raise DataError(f"{source} is not a readable zip: {error}") from None
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _member(archive: ZipFile, name: str) -> bytes | None:

@@ -1,0 +1,83 @@
+"""Runs a command and watches the memory of its whole process tree, by /proc alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+INTERVAL_SECONDS = 0.05
+
+
+def watch(command: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The command prints one JSON line {"phase", ...} as each phase ends; each comes back with its peak in MiB.
+
+    `rss_mib` is the resident set summed over the tree (pages shared by two processes count twice), `anon_mib` what of
+    it is not backed by a file.
+    """
+    with subprocess.Popen(list(command), stdout=subprocess.PIPE, text=True) as process:
+        watcher = Watcher(process.pid)
+        watcher.start()
+        phases = {}
+        assert process.stdout is not None
+        for line in process.stdout:
+            if not line.startswith("{"):
+                continue
+            found = json.loads(line)
+            found |= watcher.take()
+            phases[found.pop("phase")] = found
+            print("  ", line.strip(), f"peak {found['rss_mib']:.0f} MiB", file=sys.stderr, flush=True)
+        watcher.stop()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
+    return phases
+
+
+class Watcher(threading.Thread):
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid, self._ended = pid, threading.Event()
+        self._peak = (0, 0)
+
+    def run(self) -> None:
+        while not self._ended.wait(INTERVAL_SECONDS):
+            self._look()
+
+    def take(self) -> dict[str, float]:
+        """The peak since the last look, and a new start."""
+        self._look()
+        (rss, anon), self._peak = self._peak, (0, 0)
+        return {"rss_mib": rss / 1024, "anon_mib": anon / 1024}
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+
+    def _look(self) -> None:
+        rss, anon = zip(*(kilobytes(pid) for pid in tree(self._pid)), strict=True)
+        self._peak = max(self._peak[0], sum(rss)), max(self._peak[1], sum(anon))
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all its descendants."""
+    found = [pid]
+    for parent in found:
+        try:
+            tasks = list(Path(f"/proc/{parent}/task").iterdir())
+            found += [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        except OSError:  # ended in between
+            continue
+    return found
+
+
+def kilobytes(pid: int) -> tuple[int, int]:
+    """(resident, anonymous)"""
+    try:
+        lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        return int(lines["VmRSS"].split()[0]), int(lines["RssAnon"].split()[0])
+    except (OSError, KeyError):  # ended in between
+        return 0, 0
