@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -16,21 +17,29 @@ INTERVAL_SECONDS = 0.05
 def watch(command: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The command prints one JSON line {"phase", ...} as each phase ends; each comes back with its peak in MiB.
 
-    `rss_mib` is the resident set summed over the tree (pages shared by two processes count twice), `anon_mib` what of
+    `cpu_seconds` is the processor time of the phase, `rss_mib` is the resident set summed over the tree (pages shared by two processes count twice), `anon_mib` what of
     it is not backed by a file.
     """
     with subprocess.Popen(list(command), stdout=subprocess.PIPE, text=True) as process:
         watcher = Watcher(process.pid)
         watcher.start()
-        phases = {}
+        phases, spent = {}, 0.0
         assert process.stdout is not None
         for line in process.stdout:
             if not line.startswith("{"):
                 continue
             found = json.loads(line)
-            found |= watcher.take()
+            total = sum(map(cpu_seconds, tree(process.pid)))
+            found |= {**watcher.take(), "cpu_seconds": round(total - spent, 2)}
+            spent = total
             phases[found.pop("phase")] = found
-            print("  ", line.strip(), f"peak {found['rss_mib']:.0f} MiB", file=sys.stderr, flush=True)
+            print(
+                "  ",
+                line.strip(),
+                {name: found[name] for name in ("cpu_seconds", "rss_mib")},
+                file=sys.stderr,
+                flush=True,
+            )
         watcher.stop()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
@@ -51,7 +60,7 @@ class Watcher(threading.Thread):
         """The peak since the last look, and a new start."""
         self._look()
         (rss, anon), self._peak = self._peak, (0, 0)
-        return {"rss_mib": rss / 1024, "anon_mib": anon / 1024}
+        return {"rss_mib": round(rss / 1024), "anon_mib": round(anon / 1024)}
 
     def stop(self) -> None:
         self._ended.set()
@@ -81,3 +90,12 @@ def kilobytes(pid: int) -> tuple[int, int]:
         return int(lines["VmRSS"].split()[0]), int(lines["RssAnon"].split()[0])
     except (OSError, KeyError):  # ended in between
         return 0, 0
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of the process and of its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # ended in between
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

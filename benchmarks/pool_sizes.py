@@ -8,19 +8,19 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from memory import watch
+from table import Row, print_table
 
 SIZES = (100_000, 1_000_000)
 FULL = 10_000_000
 BLOCK = 100_000
 LIMIT_MIB = 2048
-PHASES = ("ingest", "features", "score", "select")
+PHASES = {"ingest": "ingest", "features": "features", "score": "1 uncertainty_scoring", "select": "1 query_strategy"}
 SETTINGS = """\
 [data]
 id = "id"
@@ -53,44 +53,37 @@ def write_texts(path: Path, n_items: int) -> None:
             label = rng.integers(2, size=n)
             own = rng.random((n, 16)) < 0.15
             drawn = np.where(own, 1_000 + 300 * label[:, None] + drawn % 300, drawn)
-            texts = [" ".join(row[:length]) for row, length in zip(words[drawn].tolist(), lengths.tolist(), strict=True)]
+            texts = [
+                " ".join(row[:length]) for row, length in zip(words[drawn].tolist(), lengths.tolist(), strict=True)
+            ]
             ids = [str(i) for i in range(start, start + n)]
             writer.write_table(pa.table([ids, texts, np.array(["no", "yes"])[label]], schema=schema))
 
 
-@contextmanager
-def phase(name: str) -> Iterator[dict[str, Any]]:
-    start = time.perf_counter()
-    found: dict[str, Any] = {"phase": name}
-    yield found
-    print(json.dumps({"seconds": time.perf_counter() - start, **found}), flush=True)
-
-
 def one(n_items: int, folder: Path) -> None:
-    """All phases at one size, each reported on a line of JSON."""
+    """All phases at one size, each reported on a line of JSON as it ends."""
     import querist
-    from querist.pipeline.runner import run_step, steps_of
 
-    with phase("make"):
-        write_texts(folder / "texts.parquet", n_items)
+    start = time.perf_counter()
+
+    def ended(phase: str, **values: Any) -> None:
+        nonlocal start
+        print(json.dumps({"phase": phase, "seconds": time.perf_counter() - start, **values}), flush=True)
+        start = time.perf_counter()
+
+    def on_step(round: int, name: str, status: str) -> None:
+        if status == "done":
+            ended(f"{round} {name}")
+
+    write_texts(folder / "texts.parquet", n_items)
     (folder / "querist.toml").write_text(SETTINGS)
     project = querist.Project(folder)
-    with phase("ingest") as found:
-        report = project.ingest(folder / "texts.parquet")
-        found["items"] = report.primary["pool"]
-    with phase("features"):
-        project.features()
-    with phase("seed"):
-        project.run(rounds=0, oracle="label")
-    context = project._context("label", lambda *_: None)(1)  # the parts of one round, each timed alone
-    scoring, selecting, *_ = steps_of(1, project.settings.query)
-    for name, step in (("score", scoring), ("select", selecting)):
-        with phase(name):
-            run_step(step, project.ledger, context, project.clock)
-    with phase("rest"):
-        project.run(rounds=1, oracle="label")
-    (score,) = (s for s in project.show_round(1)["steps"] if s["name"] == scoring.NAME)
-    print(json.dumps({"phase": "predict", "seconds": score["seconds_by_part"]["predict"]}), flush=True)
+    ended("make")
+    report = project.ingest(folder / "texts.parquet")
+    ended("ingest", pool=report.primary["pool"])
+    project.features()
+    ended("features")
+    project.run(rounds=1, oracle="label", on_step=on_step)
 
 
 def measure(n_items: int, work: Path | None) -> dict[str, dict[str, Any]]:
@@ -98,36 +91,44 @@ def measure(n_items: int, work: Path | None) -> dict[str, dict[str, Any]]:
         return watch([sys.executable, __file__, "--one", str(n_items), "--dir", folder])
 
 
-def exponents(found: dict[int, dict[str, dict[str, Any]]]) -> dict[str, float]:
-    """Slope of log(seconds) over log(items) between the smallest and the largest size; 1 is linear."""
-    small, large = min(found), max(found)
-    ratio = math.log(large / small)
-    return {
-        name: math.log(found[large][name]["seconds"] / found[small][name]["seconds"]) / ratio for name in PHASES
-    }
-
-
-def rows(sizes: tuple[int, ...], work: Path | None = None) -> list[tuple[str, str, str]]:
-    """(what, measured, target) for the table."""
+def rows(sizes: Sequence[int], work: Path | None = None) -> list[Row]:
     found = {}
     for n in sizes:
         found[n] = measure(n, work)
-        print(json.dumps({"items": n, **found[n]}), file=sys.stderr, flush=True)
-    growth = exponents(found)
-    table = []
-    for name in PHASES:
-        seconds = " / ".join(f"{found[n][name]['seconds']:.1f} s" for n in sizes)
-        table.append((f"{name}: {' / '.join(f'{n:,}' for n in sizes)} items", f"{seconds}, exponent {growth[name]:.2f}", "1"))
+        print(json.dumps({"items": n, "phases": found[n]}), file=sys.stderr, flush=True)
+    return table(found)
+
+
+def table(found: dict[int, dict[str, dict[str, float]]]) -> list[Row]:
+    sizes = sorted(found)
+    names = " / ".join(f"{n:,}" for n in sizes)
+    rows = []
+    for name, phase in PHASES.items():
+        parts = [found[n][phase] for n in sizes]
+        wall = " / ".join(f"{part['seconds']:.1f}" for part in parts)
+        cpu = " / ".join(f"{part['cpu_seconds']:.1f}" for part in parts)
+        rows.append(Row(f"{name}: {names} items", f"{wall} s (CPU {cpu} s){growth(sizes, parts)}", "exponent 1"))
     for n in sizes:
-        peaks = {name: found[n][name]["rss_mib"] for name in found[n] if name not in ("make", "predict")}
-        worst = max(peaks, key=lambda name: peaks[name])
-        table.append((f"peak memory at {n:,} items", f"{peaks[worst]:,.0f} MiB (in {worst})", f"< {LIMIT_MIB} MiB"))
-    return table
+        peaks = {phase: values["rss_mib"] for phase, values in found[n].items() if phase != "make"}
+        worst = max(peaks, key=lambda phase: peaks[phase])
+        rows.append(Row(f"peak memory: {n:,} items", f"{peaks[worst]:,.0f} MiB (in {worst})", f"< {LIMIT_MIB} MiB"))
+    return rows
+
+
+def growth(sizes: Sequence[int], parts: Sequence[dict[str, float]]) -> str:
+    """Slope of log(CPU seconds) over log(items) from each size to the next; 1 is linear, below it fixed costs show."""
+    steps = [
+        math.log(b["cpu_seconds"] / a["cpu_seconds"]) / math.log(m / n)
+        for n, m, a, b in zip(sizes, sizes[1:], parts, parts[1:], strict=False)
+        if min(a["cpu_seconds"], b["cpu_seconds"]) > 0
+    ]
+    return f", exponent {' / '.join(f'{step:.2f}' for step in steps)}" if steps else ""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="also 10 million items (20 GB of disk, half an hour)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N", help="items in the pool")
+    parser.add_argument("--full", action="store_true", help="also 10 million items (8 GB of disk, half an hour)")
     parser.add_argument("--work", type=Path, help="folder for the data made (default: the system's)")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--dir", type=Path, help=argparse.SUPPRESS)
@@ -135,8 +136,8 @@ def main() -> None:
     if options.one:
         one(options.one, options.dir)
         return
-    for row in rows((*SIZES, FULL) if options.full else SIZES, options.work):
-        print("{:<60} {:<50} {}".format(*row))
+    sizes = [*options.sizes, FULL] if options.full else options.sizes
+    print_table(rows(sizes, options.work))
 
 
 if __name__ == "__main__":

@@ -72,17 +72,23 @@ def write_round(tx: Tx, asked: Asked, queries: Sequence[Query], ctx: Context) ->
     return StepResult("done", {"n_queries": len(queries), "items": key_of([q.item for q in queries])})
 
 
-def budget_left(spent: int, ctx: Context) -> int | None:
+def budget_left(annotations: Sequence[Annotation], ctx: Context) -> int | None:
     """Labels that may still be asked under the tightest of the budgets; None without any."""
-    goal = ctx.settings.objective
+    goal, spent = ctx.settings.objective, len(annotations)
     limits: list[int] = []
     if goal.budget_labels is not None:
         limits.append(goal.budget_labels - spent)
     if goal.budget_money is not None and goal.cost_per_label:
         limits.append(whole(goal.budget_money / goal.cost_per_label) - spent)
     if goal.budget_hours is not None and goal.seconds_per_label:
-        limits.append(whole(goal.budget_hours * 3600 / goal.seconds_per_label) - spent)
+        limits.append(whole((goal.budget_hours * 3600 - seconds_spent(annotations, ctx)) / goal.seconds_per_label))
     return max(min(limits), 0) if limits else None
+
+
+def seconds_spent(annotations: Sequence[Annotation], ctx: Context) -> float:
+    """Measured where a time came with the annotation, else the time in the settings."""
+    each = ctx.settings.objective.seconds_per_label or 0.0
+    return sum(each if a.seconds is None else a.seconds for a in annotations)
 
 
 def whole(labels: float) -> int:

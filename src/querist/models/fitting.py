@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from querist.core.errors import SettingError
 from querist.core.types import Codes, Matrix, Probabilities
 from querist.models.calibration import softmax
 from querist.models.heads import Estimator
+from querist.models.threads import one_thread
 
 DENSE_LIMIT_BYTES = 4 * 2**30
 DENSE_BLOCK_BYTES = 256 * 2**20
@@ -51,15 +51,6 @@ def warm_up(estimator: Estimator, old: Estimator) -> bool:
     estimator.set_params(warm_start=True)
     estimator.coef_, estimator.intercept_ = old.coef_.copy(), np.copy(old.intercept_)
     return True
-
-
-def one_thread() -> AbstractContextManager[Any]:  # Any: threadpoolctl has no types
-    """Keeps linear algebra to one thread for a while: sums then never differ in the last bit from run to run, and on a
-    busy machine the many small products of a fit do not wait for each other (measured: 20 times faster)."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
-    return limits
 
 
 def _fit_where_used(estimator: Estimator, X: Matrix, y: Codes, **extra: NDArray[np.float64]) -> Estimator:

@@ -46,7 +46,7 @@ def embeddings_logistic() -> LearnerSpec:
 
 
 def pixels_logistic() -> LearnerSpec:
-    return LearnerSpec("pixels", head="logistic", params={"C": 0.1})
+    return LearnerSpec("pixels", head="logistic", params={"C": 1.0})
 
 
 def pixels_forest() -> LearnerSpec:

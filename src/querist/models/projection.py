@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from querist.core.types import Embeddings, Matrix
+from querist.models.threads import one_thread
 
 FIT_ROWS = 10_000
 N_DIMS = 64
@@ -38,7 +39,8 @@ class Projection:
             return cls(np.eye(n_dims, dtype=np.float32))
         from sklearn.utils.extmath import randomized_svd
 
-        _, _, components = randomized_svd(X, n_dims, n_iter=3, random_state=int(rng.integers(2**31)))
+        with one_thread():
+            _, _, components = randomized_svd(X, n_dims, n_iter=3, random_state=int(rng.integers(2**31)))
         return cls(np.ascontiguousarray(components, dtype=np.float32))
 
     def __call__(self, X: Matrix) -> Embeddings:

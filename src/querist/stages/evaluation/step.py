@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 
-from querist.asking import candidates
+from querist.asking import candidates, seconds_spent
 from querist.core.hashing import key_of
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices
@@ -125,10 +125,9 @@ class Evaluation:
 
 
 def spending(annotations: list[Annotation], ctx: Context) -> Spent:
-    """What the labels asked so far took; an annotation without a measured time counts the time in the settings."""
-    objective = ctx.settings.objective
-    each = objective.seconds_per_label or 0.0
-    seconds = sum(each if a.seconds is None else a.seconds for a in annotations)
+    """What the labels asked so far took."""
     return Spent(
-        labels=len(annotations), money=len(annotations) * (objective.cost_per_label or 0.0), hours=seconds / 3600
+        labels=len(annotations),
+        money=len(annotations) * (ctx.settings.objective.cost_per_label or 0.0),
+        hours=seconds_spent(annotations, ctx) / 3600,
     )

@@ -47,7 +47,7 @@ class SeedSet:
         annotations = list_annotations(tx, split="pool")
         open_positions = candidates(tx, ctx, annotations)
         n_known = usable_pool(ctx) - len(open_positions)
-        return SeedInputs(open_positions, n_known, budget_left(len(annotations), ctx), ctx.settings_key)
+        return SeedInputs(open_positions, n_known, budget_left(annotations, ctx), ctx.settings_key)
 
     def compute(self, inputs: SeedInputs, ctx: Context) -> SeedOutputs:
         settings = ctx.settings.seed_set

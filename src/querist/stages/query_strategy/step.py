@@ -63,7 +63,7 @@ class QueryStrategy:
             scored=scored.result,
             arrays=ctx.artifacts.get_arrays(scored.result["scores"]),
             model=current_model(tx),
-            affordable=budget_left(len(list_annotations(tx, split="pool")), ctx),
+            affordable=budget_left(list_annotations(tx, split="pool"), ctx),
             labeled=(known["pool_positions"], known["pool_codes"]),
         )
 
