@@ -15,10 +15,10 @@ INTERVAL_SECONDS = 0.05
 
 
 def watch(command: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The command prints one JSON line {"phase", ...} as each phase ends; each comes back with its peak in MiB.
+    """The command prints one JSON line {"phase", ...} as each phase ends; each comes back with what it took.
 
-    `cpu_seconds` is the processor time of the phase, `rss_mib` is the resident set summed over the tree (pages shared by two processes count twice), `anon_mib` what of
-    it is not backed by a file.
+    `cpu_seconds` is the processor time of the tree, `rss_mib` its peak resident memory in MiB (pages shared by two
+    processes count twice), `anon_mib` what of it is not backed by a file.
     """
     with subprocess.Popen(list(command), stdout=subprocess.PIPE, text=True) as process:
         watcher = Watcher(process.pid)

@@ -1,4 +1,4 @@
-"""Pools of 100,000 to 10 million short texts: time of ingest, features, scores and selection, growth and peak memory."""
+"""Pools of 100,000 to 10 million short texts: time of each phase, its growth with the pool, and peak memory."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def measure(n_items: int, work: Path | None) -> dict[str, dict[str, Any]]:
         return watch([sys.executable, __file__, "--one", str(n_items), "--dir", folder])
 
 
-def rows(sizes: Sequence[int], work: Path | None = None) -> list[Row]:
+def rows(sizes: Sequence[int] = SIZES, work: Path | None = None) -> list[Row]:
     found = {}
     for n in sizes:
         found[n] = measure(n, work)

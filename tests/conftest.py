@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -110,8 +111,21 @@ def data_folder() -> Path:
     return Path(path)
 
 
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """The URL of a fresh PostgreSQL database."""
+    from sqlalchemy import create_engine, text
+
+    name = f"test_{uuid4().hex}"
+    admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    return f"{postgres_server.rsplit('/', 1)[0]}/{name}"
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server of our own on a free port of the loopback interface."""
     pytest.importorskip("psycopg", reason="the extra postgres is not installed")
     found = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)

@@ -262,6 +262,12 @@ def test_a_bad_label_file_names_every_fault_and_imports_nothing(project: Project
         project.import_labels(file)
     with pytest.raises(DataError, match="does not exist"):
         project.import_labels(tmp_path / "none.csv")
+    file.write_text(f"id,label,seconds\n{pool_item},pos,fast\n")
+    with pytest.raises(DataError, match="seconds = 'fast' is not a number"):
+        project.import_labels(file)
+    file.write_text(f"id,label,at\n{pool_item},pos,yesterday\n")
+    with pytest.raises(DataError, match="at = 'yesterday' is no time"):
+        project.import_labels(file)
     sheet = tmp_path / "labels.xlsx"
     sheet.touch()
     with pytest.raises(SettingError, match=r"\.csv or \.jsonl"):
@@ -281,6 +287,27 @@ def test_a_changed_mind_supersedes_and_the_old_answer_stays_on_record(project: P
         found = list_annotations(tx)
     assert [a.label for a in found] == ["pos", "neg", "pos"]
     assert [a.supersedes for a in found] == [None, found[0].id, found[1].id]
+
+
+def test_one_annotation_id_cannot_stand_for_two_answers(project: Project, tmp_path: Path) -> None:
+    where = np.flatnonzero(project.snapshot.splits() == POOL)[:2]
+    one, two = project.snapshot.take(where, ["id"])["id"].to_pylist()
+    file = tmp_path / "labels.csv"
+    file.write_text(f"id,label,annotation_id\n{one},pos,a1\n{two},pos,a1\n")
+    with pytest.raises(DataError, match="line 3: annotation_id 'a1' stands for another answer"):
+        project.import_labels(file)
+    file.write_text(f"id,label,annotation_id\n{one},pos,a1\n")
+    assert project.import_labels(file)["added"] == 1
+    assert project.import_labels(file)["unchanged"] == 1
+
+
+def test_a_metric_of_no_class_is_refused_before_anything_is_asked(folder: Path, reviews: Path) -> None:
+    settings_with(folder, 'metric = "accuracy"', 'metric = "recall:positive"')
+    project = Project(folder)
+    project.ingest(reviews)
+    with pytest.raises(SettingError, match="positive"):
+        project.run(oracle="label")
+    assert project.status()["rounds"] == []
 
 
 def test_text_of_an_item_cannot_become_a_formula(folder: Path, tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, delete, text, update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
 from querist.core.errors import Busy, HoldoutError, LedgerError, SettingError, SnapshotCorrupt
@@ -24,16 +23,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/ledger.db"
-    else:
-        server = request.getfixturevalue("postgres")
-        name = f"test_{uuid4().hex}"
-        admin = create_engine(server, isolation_level="AUTOCOMMIT")
-        with admin.connect() as tx:
-            tx.execute(text(f"CREATE DATABASE {name}"))
-        admin.dispose()
-        url = server.rsplit("/", 1)[0] + f"/{name}"
+    url = f"sqlite:///{tmp_path}/ledger.db" if request.param == "sqlite" else request.getfixturevalue("postgres")
     opened = Ledger(url)
     yield opened
     opened.close()

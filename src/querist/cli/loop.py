@@ -26,10 +26,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 )
 def init(folder: Path, kind: str) -> None:
     """Create a project: a commented querist.toml and a .gitignore."""
-    from querist.pipeline.template import create
+    from querist.pipeline.project import Project
 
-    path = create(folder, kind)
-    click.echo(f"wrote {path}\nnext: set data.* to your columns, then `querist ingest FILE` and `querist run`")
+    project = Project.init(folder, kind)
+    click.echo(f"wrote {project.folder / 'querist.toml'}")
+    click.echo("next: set data.* to your columns, then `querist ingest FILE` and `querist run`")
 
 
 @click.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
@@ -33,7 +34,9 @@ def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool
     splits = snapshot.splits()
     problems, outside, labels, empty = [], [], [], 0
     with project.ledger.begin() as tx:
-        newest = {(a.item, a.annotator): a for a in list_annotations(tx)}
+        known = list_annotations(tx)
+        newest = {(a.item, a.annotator): a for a in known}
+        by_id = {a.id: a for a in known}
         for line, row in rows:
             item, label = row["id"], row["label"] or None
             if label is None and not row.get("skip"):
@@ -54,7 +57,10 @@ def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool
             if before is not None and before.label == label:
                 continue
             made = _annotation(row, item, positions[item], split, label, who, before, line, iso(project.clock()))
-            newest[item, who] = made
+            if (same := by_id.get(made.id)) and (same.item, same.label) != (item, label):
+                problems.append(f"line {line}: annotation_id {made.id!r} stands for another answer already")
+                continue
+            newest[item, who] = by_id[made.id] = made
             labels.append(made)
         _refuse(file, problems, outside, holdout)
         added = add_annotations(tx, labels, now=project.clock())
@@ -110,6 +116,11 @@ def _annotation(
         seconds = float(seconds) if seconds not in (None, "") else None
     except (TypeError, ValueError):
         raise DataError(f"line {line}: seconds = {seconds!r} is not a number; leave it empty if unknown") from None
+    at = row.get("at") or now
+    try:
+        at = iso(datetime.fromisoformat(at))
+    except (TypeError, ValueError):
+        raise DataError(f"line {line}: at = {at!r} is no time; write it as 2026-01-31T12:00:00+00:00") from None
     return Annotation(
         id=row.get("annotation_id") or uuid5(NAMESPACE_URL, json.dumps([item, annotator, label, supersedes])).hex,
         item=item,
@@ -120,7 +131,7 @@ def _annotation(
         supersedes=supersedes,
         seconds=seconds,
         note=row.get("note") or "",
-        at=row.get("at") or now,
+        at=at,
     )
 
 

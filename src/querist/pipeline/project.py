@@ -83,6 +83,20 @@ class Project:
 
     # -- verbs
 
+    @classmethod
+    def init(cls, folder: str | Path, kind: str = "text") -> Project:
+        """Creates a project for items of a kind (text, image, tabular). Raises SettingError where one exists."""
+        from querist.pipeline.template import create
+
+        create(Path(folder), kind)
+        return cls(folder)
+
+    def doctor(self) -> list[Any]:
+        """Checks of the installation and of this project: a name, a state (fine, optional, wrong) and a detail each."""
+        from querist.pipeline.doctor import examine
+
+        return list(examine(self.folder))
+
     def ingest(self, source: str | Path | None = None, *, progress: Progress | None = None) -> Any:
         """Reads raw data into a snapshot (a child of the current one) and returns the IngestReport."""
         from querist.pipeline.ingest import ingest
@@ -248,10 +262,13 @@ class Project:
         return spec, features.build(self.snapshot, spec.encoder, params, cache=cache, seed=seed, progress=progress)
 
     def _context(self, oracle: str | None, progress: Progress) -> Callable[[int], Any]:
+        from querist.stages.evaluation.metrics import check
         from querist.step import Context, Stopwatch
 
         oracle = "label" if oracle is not None and oracle == self.settings.data.label else oracle
         snapshot, classes = self.snapshot, self.classes(oracle)
+        for name in (self.settings.objective.metric, *self.settings.evaluation.metrics):
+            check(name, classes)
         if oracle is not None and (snapshot.labels(oracle, classes)[0] < 0).all():
             raise SettingError(f"column {oracle!r} holds none of the classes {list(classes)}, so it cannot answer")
         spec, features = self.features(progress)

@@ -20,7 +20,7 @@ def payloads(snapshot: Snapshot, positions: Indices, artifacts: Artifacts) -> li
             elif column == "text":
                 payload["text"] = value
             elif column.startswith("x."):
-                payload.setdefault("columns", {})[column[2:]] = value
+                payload.setdefault("columns", {})[column[2:]] = None if value != value else value  # JSON has no NaN
             elif column.startswith("c."):
                 payload.setdefault("context", {})[column[2:]] = value
         shown.append((row["id"], payload))
