@@ -18,6 +18,7 @@ def names(context: click.Context, parameter: click.Parameter, value: str | None)
 
 @click.command()
 @click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("--id", metavar="COLUMN", help="Column with a unique id.  [default: the content names the item]")
 @click.option("--text", callback=names, metavar="A,B", help="Text columns.")
 @click.option("--image", metavar="COLUMN", help="Image column.")
 @click.option("--numeric", callback=names, metavar="A,B", help="Numeric columns.")

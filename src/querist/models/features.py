@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,10 +67,17 @@ class Features:
         return X[back]
 
     def blocks(self, positions: Indices, size: int = BLOCK_ROWS) -> Iterator[tuple[slice, Matrix]]:
-        """(slice into positions, their rows), `size` at a time; sorted positions read each part once, in order."""
-        for start in range(0, len(positions), size):
-            part = slice(start, min(start + size, len(positions)))
-            yield part, self.rows(positions[part])
+        """(slice into positions, their rows), at most `size` at a time.
+
+        Sorted positions read each part once, in order, and no block reaches over two parts, so that none is copied
+        together.
+        """
+        positions = self._checked(positions)
+        cuts = np.arange(0, len(positions), size)
+        if bool((positions[1:] > positions[:-1]).all()):
+            cuts = np.union1d(cuts, np.searchsorted(positions, self._starts))
+        for start, end in pairwise(np.union1d(cuts, [len(positions)]).tolist()):
+            yield slice(start, end), self.rows(positions[start:end])
 
     def embed(self, positions: Indices) -> Embeddings:
         """(len(positions), n_dims) float32."""

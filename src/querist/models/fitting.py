@@ -39,7 +39,7 @@ def train(estimator: Estimator, X: Matrix, y: Codes, weights: NDArray[np.float64
 
 def raw_proba(estimator: Estimator, X: Matrix, n_classes: int) -> Probabilities:
     """(n_items, n_classes) float64; estimators without probabilities give the softmax of their decision values."""
-    with _explained(type(estimator).__name__), one_thread():
+    with _explained(type(estimator).__name__), one_thread(only="blas"):
         parts = [_probabilities(estimator, part) for part in _readable(estimator, X)]
     return np.concatenate(parts) if parts else np.empty((0, n_classes))
 

@@ -32,6 +32,7 @@ def simulate(
     X: Any = None,  # Any: array, CSR matrix, list of texts
     y: Any = None,
     test: Any = None,
+    id: str | None = None,
     text: str | Sequence[str] = (),
     image: str | None = None,
     numeric: Sequence[str] = (),
@@ -55,7 +56,8 @@ def simulate(
     """Replays the loop on labeled data for each strategy and repeat, and compares them with each other.
 
     Data is a `source` that `querist ingest` can read, or arrays: `X` (n_items, n_features), `y` (n_items,), `test` a
-    mask or indices of the holdout (default: every fifth item of a shuffle). `settings` are sections as in querist.toml
+    mask or indices of the holdout (default: a random fifth); for arrays, `learner` is a head ("logistic", "svm", ...) or
+    a scikit-learn class as package.module:Class. `settings` are sections as in querist.toml
     for what has no argument here. Returns {"dataset", "n_pool", "n_test", "full", "runs", "summary"}; `json` names a
     file to write it to.
     """
@@ -69,6 +71,7 @@ def simulate(
         task = _from_arrays(X, y, test, parse(options), tuple(metrics), rounds)
         return _report("arrays", task, strategies, repeats, jobs, json, progress, _as_they_are)
     columns = {
+        "id": id,
         "text": [text] if isinstance(text, str) else list(text),
         "image": image,
         "numeric": list(numeric),
@@ -121,9 +124,9 @@ Ids = Callable[[Indices], dict[int, Any]]
 
 def _from_arrays(X: Any, y: Any, test: Any, settings: Settings, metrics: tuple[str, ...], rounds: int) -> Task:
     from querist.models.features import Features
-    from querist.models.learners import resolve
+    from querist.models.learners import LearnerSpec
 
-    labels = np.asarray(y)
+    labels, head = np.asarray(y), settings.learner.name
     if X is None or labels.ndim != 1:
         raise SettingError("simulate needs a source (a file to read) or the arrays X and y (n_items,)")
     classes, codes = np.unique(labels, return_inverse=True)
@@ -143,7 +146,7 @@ def _from_arrays(X: Any, y: Any, test: Any, settings: Settings, metrics: tuple[s
         np.zeros(n_items, dtype=bool),
         in_test,
         tuple(str(c) for c in classes),
-        resolve(settings.learner, "arrays"),
+        LearnerSpec("none", head="logistic" if head == "auto" else head, params=settings.learner.params),
         settings,
         metrics,
         rounds,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -42,7 +42,7 @@ def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> in
 
 def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
     """In the order they arrived."""
-    statement = select(*[c for c in table.columns if c.name != "seq"]).order_by(table.c.seq)
+    statement = select(*[table.c[field.name] for field in fields(Annotation)]).order_by(table.c.seq)
     if split is not None:
         statement = statement.where(table.c.split == split)
-    return [Annotation(**row) for row in tx.execute(statement).mappings()]
+    return [Annotation(*row) for row in tx.execute(statement)]

@@ -34,6 +34,8 @@ def resolve(votes: Iterable[Vote]) -> dict[str, str | None]:
 
 def _majority(votes: list[Vote]) -> str | None:
     """`votes` are oldest first."""
+    if len(votes) == 1:
+        return votes[0].label
     labels = [vote.label for vote in votes if vote.label is not None]
     counts = Counter(labels)
     return max(reversed(labels), key=lambda label: counts[label], default=None)
