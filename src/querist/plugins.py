@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Any
 
 from querist.core.errors import SettingError, UnknownName
@@ -67,9 +68,15 @@ def find(group: str, name: str) -> Any:  # Any: whatever the plugin is; its prot
         return load(BUILT_IN[group][name])
     for entry in entry_points(group=f"querist.{group}", name=name):
         return entry.load()
-    if ":" in name and "." in name.split(":")[0]:
+    if is_path(name):
         return load(name)
     raise UnknownName(group.removesuffix("s").replace("strategie", "strategy"), name, available(group))
+
+
+def is_path(name: str) -> bool:
+    """Whether `module:name` names a module that could be imported, rather than a plugin with a suffix."""
+    module, colon, _ = name.partition(":")
+    return bool(colon) and ("." in module or (module.isidentifier() and find_spec(module) is not None))
 
 
 def load(path: str) -> Any:

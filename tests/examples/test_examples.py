@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from querist import Project, config
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

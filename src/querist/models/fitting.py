@@ -16,6 +16,8 @@ from querist.models.threads import one_thread
 
 DENSE_LIMIT_BYTES = 4 * 2**30
 DENSE_BLOCK_BYTES = 256 * 2**20
+MANY_ROWS = 20_000
+"""From here on several threads make a prediction faster."""
 
 
 def train(estimator: Estimator, X: Matrix, y: Codes, weights: NDArray[np.float64] | None) -> Estimator:
@@ -39,7 +41,7 @@ def train(estimator: Estimator, X: Matrix, y: Codes, weights: NDArray[np.float64
 
 def raw_proba(estimator: Estimator, X: Matrix, n_classes: int) -> Probabilities:
     """(n_items, n_classes) float64; estimators without probabilities give the softmax of their decision values."""
-    with _explained(type(estimator).__name__), one_thread(only="blas"):
+    with _explained(type(estimator).__name__), one_thread(only="blas" if X.shape[0] >= MANY_ROWS else None):
         parts = [_probabilities(estimator, part) for part in _readable(estimator, X)]
     return np.concatenate(parts) if parts else np.empty((0, n_classes))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from querist.core.types import Codes, Probabilities
 from querist.stages.evaluation.metrics import (
+    MEANS,
     OF_ITEMS,
     Confusion,
     Floats,
@@ -42,6 +43,7 @@ def bootstrap(
     Items are drawn plainly, not by class: the holdout's class shares are themselves a sample of the pool's, and fixing
     them would make the interval of every metric that depends on them too narrow. A metric of the confusion matrix
     depends on items only through its cells, so its resamples are drawn as cells, exactly and without touching items.
+    A metric that is a mean over items is drawn as the mean of drawn items.
     The interval spans the percentile interval as it is and moved by its bias (median of resamples against value):
     macro F1 of many small classes is lower in resamples than in the holdout, and percentiles alone then miss the truth.
     NaN, NaN, NaN where the metric is undefined.
@@ -50,7 +52,10 @@ def bootstrap(
     y, proba = check_truth(y, proba, len(classes))
     if name in OF_ITEMS:
         value = float(OF_ITEMS[name](y, proba, np.ones(len(y))))
-        drawn = [OF_ITEMS[name](y, proba, weights) for weights in _item_weights(len(y), resamples, rng)]
+        if name in MEANS:
+            drawn = list(_means(MEANS[name](y, proba), resamples, rng))
+        else:
+            drawn = [OF_ITEMS[name](y, proba, weights) for weights in _item_weights(len(y), resamples, rng)]
         values = np.concatenate(drawn)
     else:
         matrix, function = confusion_matrix(y, proba), of_confusion(name, classes)
@@ -95,6 +100,14 @@ def _confusions(matrix: Confusion, resamples: int, rng: np.random.Generator) -> 
     for start in range(0, resamples, rows):
         drawn = rng.multinomial(n, shares, size=min(rows, resamples - start))
         yield drawn.reshape(-1, *matrix.shape)
+
+
+def _means(items: Floats, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """(n_block,) mean of as many values, drawn from (n,) with replacement."""
+    rows = max(1, BLOCK_WEIGHTS // len(items))
+    for start in range(0, resamples, rows):
+        drawn = rng.integers(len(items), size=(min(rows, resamples - start), len(items)), dtype=np.int32)
+        yield items[drawn].mean(axis=1)
 
 
 def _item_weights(n: int, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:

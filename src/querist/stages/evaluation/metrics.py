@@ -70,9 +70,14 @@ def mcc(matrix: Confusion) -> Floats:
 
 def log_loss(y: Codes, proba: Probabilities, weights: Floats) -> Floats:
     """(...,) mean -log P(true class) in nats; a probability of 0 counts as the smallest float64 step above 0."""
+    return _ratio(weights @ log_losses(y, proba), weights.sum(axis=-1))
+
+
+def log_losses(y: Codes, proba: Probabilities) -> Floats:
+    """(n_items,) -log P(true class)."""
     truth = proba[np.arange(len(y)), y].astype(np.float64) / proba.sum(axis=1, dtype=np.float64)
-    losses = -np.log(np.clip(truth, np.finfo(np.float64).eps, 1.0))
-    return _ratio(weights @ losses, weights.sum(axis=-1))
+    losses: Floats = -np.log(np.clip(truth, np.finfo(np.float64).eps, 1.0))
+    return losses
 
 
 def roc_auc(y: Codes, proba: Probabilities, weights: Floats) -> Floats:
@@ -115,6 +120,8 @@ OF_ITEMS: dict[str, Callable[[Codes, Probabilities, Floats], Floats]] = {
     "average_precision": average_precision,
     "log_loss": log_loss,
 }
+MEANS: dict[str, Callable[[Codes, Probabilities], Floats]] = {"log_loss": log_losses}
+"""The metrics of items that are the mean of one value (n_items,) an item."""
 
 
 def check(name: str, classes: Sequence[str] | None = None) -> None:

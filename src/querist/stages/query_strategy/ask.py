@@ -13,7 +13,7 @@ from querist.core.checks import check_embeddings, check_proba, check_scores
 from querist.core.errors import PoolExhausted, SettingError, ShapeError, StrategyError, UnknownName
 from querist.core.protocols import Strategy
 from querist.core.types import Embeddings, Indices, Pool, Selection
-from querist.plugins import available, find
+from querist.plugins import available, find, is_path
 from querist.stages.query_strategy import foreign
 from querist.stages.query_strategy.construct import construct, refuse_settings
 from querist.stages.query_strategy.uncertainty import Uncertainty
@@ -42,7 +42,7 @@ def make(
     if not isinstance(spec, str):
         return _build(spec, params, getattr(spec, "__name__", type(spec).__name__)), measures
     name, _, measure = spec.partition(":")
-    if "." in name:
+    if name not in available("strategies") and is_path(spec):
         return _build(find("strategies", spec), params, spec), measures
     if measure:
         find("measures", measure)
