@@ -86,6 +86,13 @@ def test_of_a_group_on_both_sides_the_holdout_row_is_used():
     assert made.groups_across_splits == 1
 
 
+def test_another_salt_draws_other_splits():
+    keys = np.random.default_rng(0).integers(0, 2**63, 1000).astype(np.uint64)
+    one, two = (draw(keys, **SHARES, salt=salt) for salt in ("one", "two"))
+    assert (one == draw(keys, **SHARES, salt="one")).all()
+    assert (one != two).mean() > 0.1
+
+
 def test_splits_that_a_column_lacks_are_drawn_from_its_pool():
     numbers = list(range(2000))
     made = split(numbers, [POOL] * 1500 + [TEST] * 500, drawn=("validation",))

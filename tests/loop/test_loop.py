@@ -225,6 +225,14 @@ def test_a_spent_budget_ends_the_loop_and_says_which(folder: Path, reviews: Path
     assert project.run(oracle="label").status == "stopped"
 
 
+def test_a_pool_whose_labels_all_came_with_the_data_leaves_nothing_to_ask(project: Project) -> None:
+    project.run(rounds=1, oracle="label")
+    outcome = project.run()
+    assert outcome.status == "stopped"
+    assert "no item is left to ask" in outcome.reason
+    assert "--oracle" in outcome.reason
+
+
 def test_a_pool_that_is_used_up_ends_the_loop(folder: Path, tmp_path: Path, make_reviews: Make) -> None:
     project = Project(folder)
     project.ingest(make_reviews(tmp_path / "few.csv", 60))
@@ -323,6 +331,23 @@ def test_text_of_an_item_cannot_become_a_formula(folder: Path, tmp_path: Path) -
     for row in csv.DictReader(batch.open()):
         assert row["text"].startswith("'=")
         assert row["context.product"] == "'@sum"
+
+
+def test_exported_images_are_files_beside_the_table(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="the extra images is not installed")
+    project = Project.init(tmp_path / "scans", "image")
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        folder = tmp_path / "raw" / ("dark" if i % 2 else "light")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 120, (12, 12)) + (0 if i % 2 else 120)
+        image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
+    project.ingest(tmp_path / "raw")
+    project.run(rounds=0, oracle="label")
+    project.export_labels(tmp_path / "out" / "batch.csv")
+    for row in csv.DictReader((tmp_path / "out" / "batch.csv").open()):
+        assert image.open(tmp_path / "out" / row["image"]).size == (12, 12)
+        assert row["label"] in ("dark", "light")
 
 
 def test_new_data_joins_the_pool_without_moving_the_old(project: Project, tmp_path: Path, make_reviews: Make) -> None:

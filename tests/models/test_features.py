@@ -182,6 +182,14 @@ def test_progress_counts_items(tmp_path: Path) -> None:
     assert seen == [("encode", 5, 10), ("encode", 10, 10)]
 
 
+def test_progress_of_a_slow_encoder_shows_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("querist.models.encoding.BLOCK_ROWS", 2)
+    done: list[int] = []
+    features = make(Texts(ROOT, 2), tmp_path, progress=lambda what, n, total: done.append(n))
+    assert done == [2, 4, 5, 7, 9, 10]
+    assert features.rows(np.arange(10)).shape == (10, features.n_features)
+
+
 def test_several_processes_give_the_same_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("querist.models.encoding.WORTH_A_PROCESS", 0)
     snapshot = ingested(tmp_path)

@@ -41,6 +41,9 @@ def main() -> None:
     except QueristError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)
+    except OSError as error:
+        click.echo(f"error: {error.filename or 'input/output'}: {error.strerror or error}", err=True)
+        sys.exit(1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -13,12 +13,11 @@ from querist.core.hashing import key_of
 from querist.core.protocols import Encoder, Items
 from querist.core.selection import stream
 from querist.models.encoders.make import make_encoder
-from querist.models.encoders.sample import n_rows
 from querist.models.matrices import OnDisk, load_arrays, save_arrays, stack, sweep
 from querist.snapshots.snapshot import POOL, Shard, Snapshot
 
 FORMAT = 1
-TRANSFORM_ROWS = 8_192
+BLOCK_ROWS = 8_192
 WORTH_A_PROCESS = 20_000
 """Items below which starting worker processes costs more than it saves."""
 
@@ -74,21 +73,33 @@ def _encode_all(
 ) -> Iterator[int]:
     alone = len(todo) < 2 or sum(shard.rows for shard in todo) < WORTH_A_PROCESS
     if alone or jobs == 1 or not getattr(encoder, "in_parallel", True):
-        return (_encode(encoder, snapshot, shard, folder) for shard in todo)
+        for shard in todo:
+            yield from _encode(encoder, snapshot, shard, folder)
+        return
     from joblib import Parallel, cpu_count, delayed
+    from joblib.externals.loky import get_reusable_executor
 
     workers = min(jobs or cpu_count(), len(todo))
-    tasks = (delayed(_encode)(encoder, snapshot, shard, folder) for shard in todo)
-    rows: Iterator[int] = Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
-    return rows
+    tasks = (delayed(_encode_whole)(encoder, snapshot, shard, folder) for shard in todo)
+    yield from Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
+    get_reusable_executor().shutdown()  # idle workers would hold 250 MB each for five more minutes
 
 
-def _encode(encoder: Encoder, snapshot: Snapshot, shard: Shard, folder: Path) -> int:
+def _encode(encoder: Encoder, snapshot: Snapshot, shard: Shard, folder: Path) -> Iterator[int]:
+    """Encodes and saves one shard; gives the number of rows done each time some are."""
     items = snapshot.items(shard)
-    starts = range(0, max(n_rows(items), 1), TRANSFORM_ROWS)  # an empty shard still has its number of columns
-    parts = [encoder.transform(_cut(items, slice(start, start + TRANSFORM_ROWS))) for start in starts]
+    size = getattr(encoder, "BLOCK_ROWS", BLOCK_ROWS)
+    parts = []
+    for start in range(0, max(shard.rows, 1), size):  # an empty shard still has its number of columns
+        parts.append(encoder.transform({name: values[start : start + size] for name, values in items.items()}))
+        if start + size < shard.rows:
+            yield size
     OnDisk.save(folder / shard.sha256, stack(parts))
-    return shard.rows
+    yield shard.rows - (len(parts) - 1) * size
+
+
+def _encode_whole(encoder: Encoder, snapshot: Snapshot, shard: Shard, folder: Path) -> int:
+    return sum(_encode(encoder, snapshot, shard, folder))
 
 
 def _pool_blocks(snapshot: Snapshot) -> Iterator[Items]:
@@ -98,7 +109,3 @@ def _pool_blocks(snapshot: Snapshot) -> Iterator[Items]:
         if chosen:
             items = snapshot.items(shard)
             yield {name: [values[i] for i in chosen] for name, values in items.items()}
-
-
-def _cut(items: Items, part: slice) -> Items:
-    return {name: values[part] for name, values in items.items()}

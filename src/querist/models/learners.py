@@ -26,42 +26,52 @@ class LearnerSpec:
 
 
 def tfidf_logistic() -> LearnerSpec:
+    """TF-IDF of words and characters, logistic regression: the default for text."""
     return LearnerSpec("tfidf", head="logistic")
 
 
 def tfidf_svm() -> LearnerSpec:
+    """TF-IDF, linear support vector machine."""
     return LearnerSpec("tfidf", head="svm")
 
 
 def tfidf_naive_bayes() -> LearnerSpec:
+    """TF-IDF, naive Bayes: the quickest to train."""
     return LearnerSpec("tfidf", head="naive-bayes")
 
 
 def hashing_logistic() -> LearnerSpec:
+    """Hashed words, logistic regression: for pools that do not fit into memory."""
     return LearnerSpec("hashing", head="logistic")
 
 
 def embeddings_logistic() -> LearnerSpec:
+    """Sentence embeddings, logistic regression (extra embeddings)."""
     return LearnerSpec("sentence-embeddings", head="logistic")
 
 
 def pixels_logistic() -> LearnerSpec:
+    """Pixels, logistic regression: the default for images."""
     return LearnerSpec("pixels", head="logistic", params={"C": 1.0})
 
 
 def pixels_forest() -> LearnerSpec:
+    """Pixels, random forest."""
     return LearnerSpec("pixels", head="forest")
 
 
 def table_boosting() -> LearnerSpec:
+    """Scaled and one-hot columns, gradient boosting: the default for tables."""
     return LearnerSpec("table", head="boosting")
 
 
 def table_forest() -> LearnerSpec:
+    """Scaled and one-hot columns, random forest."""
     return LearnerSpec("table", head="forest")
 
 
 def table_logistic() -> LearnerSpec:
+    """Scaled and one-hot columns, logistic regression."""
     return LearnerSpec("table", head="logistic", params={"C": 1.0})
 
 

@@ -189,7 +189,8 @@ def _split_settings(intake: Intake, settings: Settings) -> Json:
     present = set(np.unique(intake.given).tolist())
     lacking = [name for code, name in enumerate(SPLITS) if code > 0 and code not in present]
     drawn = lacking if settings.data.split is not None else []
-    return {"validation": settings.splits.validation, "test": settings.splits.test, "drawn": drawn}
+    shares = settings.splits
+    return {"validation": shares.validation, "test": shares.test, "salt": shares.salt, "drawn": drawn}
 
 
 def _old_groups(old: Snapshot | None) -> Any:  # Any: (n,) uint64

@@ -17,6 +17,7 @@ from querist.core.selection import stream
 from querist.snapshots.payload import payloads
 from querist.snapshots.snapshot import POOL, TEST
 from querist.store.annotations import Annotation, add_annotations, list_annotations
+from querist.store.artifacts import Artifacts
 from querist.store.ledger import iso
 from querist.store.rounds import list_queries, list_rounds
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SPLIT_NAMES = ("pool", "validation", "test")
 SHOWN = 5
+IMAGE_ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"RIFF": ".webp"}
 
 
 def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool) -> dict[str, int]:
@@ -80,6 +82,9 @@ def export_labels(project: Project, file: Path, *, round: int | None, holdout: i
     rows = [
         _row(q.item, {"round": q.round, "rank": q.rank + 1}, q.payload, answers.get(q.item)) for q in asked
     ] or _holdout_rows(project, holdout or 0, set(answers))
+    for row in rows:
+        if "image" in row:
+            row["image"] = _write_image(file, row["image"], project.artifacts)
     _write(file, rows)
     return len(rows)
 
@@ -171,6 +176,16 @@ def _row(item: str, place: Mapping[str, Any], payload: Mapping[str, Any], answer
         elif part != "prediction":
             row[part] = value
     return row
+
+
+def _write_image(file: Path, name: str, artifacts: Artifacts) -> str:
+    """Puts the image beside the exported file and returns its path from there."""
+    data = artifacts.get(name)
+    ending = next((e for start, e in IMAGE_ENDINGS.items() if data.startswith(start)), ".img")
+    path = file.parent / f"{file.stem}-images" / (name[:16] + ending)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return str(path.relative_to(file.parent))
 
 
 def _write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:

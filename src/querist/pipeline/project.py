@@ -150,10 +150,13 @@ class Project:
                     return Outcome("stopped", number - 1, stop.reason)
                 if rounds is not None and number > rounds:
                     return Outcome("done", number - 1, f"{rounds} rounds after the seed set are done")
+                if number and not self._left_to_ask(context(number)):
+                    known = "" if oracle else "; labels that came with the data count, name an --oracle to simulate"
+                    return Outcome("stopped", number - 1, f"no item is left to ask in the pool{known}")
                 result = run_round(self.ledger, context(number), self.clock, on_step or _no_step)
                 if result.status == "waiting":
                     missing = int(result.values["missing"])
-                    return Outcome("waiting", number, f"waiting for labels: {missing} items of round {number}", missing)
+                    return Outcome("waiting", number, f"{missing} items of round {number} need a label", missing)
                 number += 1
 
     def import_labels(self, file: str | Path, *, annotator: str = "import", holdout: bool = False) -> dict[str, int]:
@@ -291,6 +294,17 @@ class Project:
             )
 
         return context
+
+    def _left_to_ask(self, context: Any) -> bool:
+        """Whether the pool holds a candidate, or the round has its queries already."""
+        from querist.asking import candidates
+        from querist.store.annotations import list_annotations
+        from querist.store.rounds import list_queries
+
+        with self.ledger.begin() as tx:
+            if list_queries(tx, context.round):
+                return True
+            return len(candidates(tx, context, list_annotations(tx, split="pool"))) > 0
 
     def _has_end(self) -> bool:
         goal = self.settings.objective

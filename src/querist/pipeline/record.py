@@ -66,7 +66,7 @@ def status(project: Project) -> dict[str, Any]:
         state, reason = "empty", "no data yet; run `querist ingest FILE`"
     elif missing:
         number, count = max(missing.items())
-        state, reason = "waiting", f"waiting for labels: {count} items of round {number}"
+        state, reason = "waiting", f"{count} items of round {number} need a label"
     elif stop is not None:
         state, reason = "stopped", stop.reason
     else:

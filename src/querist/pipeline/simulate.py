@@ -56,10 +56,9 @@ def simulate(
     """Replays the loop on labeled data for each strategy and repeat, and compares them with each other.
 
     Data is a `source` that `querist ingest` can read, or arrays: `X` (n_items, n_features), `y` (n_items,), `test` a
-    mask or indices of the holdout (default: a random fifth); for arrays, `learner` is a head ("logistic", "svm", ...) or
-    a scikit-learn class as package.module:Class. `settings` are sections as in querist.toml
-    for what has no argument here. Returns {"dataset", "n_pool", "n_test", "full", "runs", "summary"}; `json` names a
-    file to write it to.
+    mask or indices of the holdout (default: a random fifth); for arrays, `learner` is a head ("logistic", "svm", ...)
+    or a scikit-learn class as package.module:Class. `settings` are sections as in querist.toml for the rest. Returns
+    {"dataset", "n_pool", "n_test", "full", "runs", "summary"}; `json` names a file to write it to.
     """
     options: dict[str, Any] = {k: dict(v) if isinstance(v, Mapping) else v for k, v in (settings or {}).items()}
     options.setdefault("learner", {}).setdefault("name", learner)

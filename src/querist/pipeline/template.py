@@ -8,9 +8,12 @@ from querist.config import FILE_NAME
 from querist.core.errors import SettingError
 
 DATA = {
-    "text": 'text = ["text"]            # text columns, joined by a line break',
-    "image": '# source: a folder or zip with one subfolder per class, or a table with\n# image = "path"',
-    "tabular": 'numeric = ["amount"]       # numeric columns\ncategorical = ["city"]     # categorical columns',
+    "text": 'text = ["text"]            # text columns, joined by a line break\n'
+    '# label = "label"          # column with known labels, empty where unknown',
+    "image": '# image = "path"         # for a table that names image files; a folder or zip needs no column\n'
+    'label = "label"            # of a folder: the name of the subfolder',
+    "tabular": 'numeric = ["amount"]       # numeric columns\ncategorical = ["city"]     # categorical columns\n'
+    '# label = "label"          # column with known labels, empty where unknown',
 }
 
 TEMPLATE = """\
@@ -31,7 +34,6 @@ why = ""                   # one sentence: why active learning matters here
 kind = "{kind}"
 # id = "id"                # column with a unique id; without it the content names the item
 {data}
-# label = "label"          # column with known labels, empty where unknown
 # classes = ["negative", "positive"]
 # context = ["product"]    # columns that annotators see and the model does not
 

@@ -27,6 +27,8 @@ class SentenceEmbeddings:
 
     VERSION: ClassVar[int] = 1
     kind: ClassVar[str] = "text"
+    BLOCK_ROWS: ClassVar[int] = 512
+    """Rows between two signs of progress; thousands would take minutes."""
     in_parallel: ClassVar[bool] = False
     """torch uses all cores by itself; a second process would only load the model once more."""
 
@@ -57,14 +59,15 @@ class SentenceEmbeddings:
         return self
 
     def transform(self, items: Items) -> Matrix:
+        texts = list(items["text"])
         vectors = self._model().encode(
-            list(items["text"]),
+            texts or [""],  # the library gives no columns for no text
             batch_size=self._batch_size,
             normalize_embeddings=self._normalise,
             convert_to_numpy=True,
             show_progress_bar=False,
         )
-        return np.asarray(vectors, dtype=np.float32)
+        return np.asarray(vectors[: len(texts)], dtype=np.float32)
 
     def state(self) -> dict[str, NDArray[Any]]:
         return {}
@@ -77,8 +80,10 @@ class SentenceEmbeddings:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
             try:
                 from sentence_transformers import SentenceTransformer
+                from transformers.utils.logging import disable_progress_bar
             except ModuleNotFoundError:
                 raise MissingExtra("sentence-embeddings", "embeddings") from None
+            disable_progress_bar()
             self._loaded = SentenceTransformer(str(self._folder), local_files_only=True, device="cpu")
         return self._loaded
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.core.hashing import unit_interval
+from querist.core.hashing import key64, unit_interval
 from querist.snapshots import POOL, SPLITS, TEST, VALIDATION
 from querist.stages.preprocessing.groups import Groups, Keys
 
 Splits = NDArray[np.int8]
 UNGIVEN = -1
 BLOCK = 1 << 20
-SALT = np.uint64(0x5175657269737453)
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,12 @@ class Assignment:
     groups_across_splits: int
 
 
-def draw(keys: Keys, *, validation: float, test: float) -> Splits:
-    """(n,) splits by shares of groups; a function of the key alone, so that new data moves nobody."""
+def draw(keys: Keys, *, validation: float, test: float, salt: str = "") -> Splits:
+    """(n,) splits by shares of groups; a function of key and salt alone, so that new data moves nobody."""
+    mixed = np.uint64(key64(salt.encode()))
     codes = np.full(len(keys), POOL, dtype=np.int8)
     for first in range(0, len(keys), BLOCK):
-        at = unit_interval(keys[first : first + BLOCK] ^ SALT)
+        at = unit_interval(keys[first : first + BLOCK] ^ mixed)
         codes[first : first + BLOCK][at < test + validation] = VALIDATION
         codes[first : first + BLOCK][at < test] = TEST
     return codes
@@ -44,6 +44,7 @@ def assign(
     *,
     validation: float,
     test: float,
+    salt: str = "",
     drawn: Collection[str],
     deduplicate: bool = True,
     old_splits: Splits | None = None,
@@ -58,7 +59,7 @@ def assign(
     old_splits = np.empty(0, dtype=np.int8) if old_splits is None else old_splits
     old_primary = np.empty(0, dtype=bool) if old_primary is None else old_primary
     n_old, n_new = len(old_splits), len(given)
-    by_hash = draw(keys[n_old:], validation=validation, test=test)
+    by_hash = draw(keys[n_old:], validation=validation, test=test, salt=salt)
     redrawn = (given == POOL) & np.isin(by_hash, [SPLITS.index(name) for name in drawn])
     splits = np.concatenate([old_splits, np.where(redrawn, by_hash, given)])
 

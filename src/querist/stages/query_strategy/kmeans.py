@@ -13,6 +13,9 @@ from querist.core.types import Pool, Scores, Selection
 from querist.models.clusters import cluster_items
 from querist.stages.query_strategy.candidates import choose_candidates
 
+QUERIES_PER_CLUSTER = 6
+"""As 300 queries in 50 clusters. One query for each cluster over-samples outliers: each has a cluster of its own."""
+LEAST_CLUSTERS = 10
 TOLERANCE = 1e-5
 """Distances this close count as equal, so that rounding does not decide which of two twins is the nearer."""
 
@@ -20,7 +23,8 @@ TOLERANCE = 1e-5
 class KMeansDiversity:
     """Clusters the candidates and asks for the most uncertain item near each centre. Zhdanov, 2019.
 
-    `clusters` is the batch size unless set; `candidates` is a number or "auto" (see choose_candidates).
+    `clusters` is a sixth of the batch size unless set, but at least 10 or the batch size; `candidates` is a number or
+    "auto" (see choose_candidates).
     """
 
     needs = frozenset({"scores", "embeddings"})
@@ -38,7 +42,7 @@ class KMeansDiversity:
         assert pool.embed is not None
         count = None if self.candidates == "auto" else self.candidates
         chosen = choose_candidates(pool, batch_size, rng, count=count)
-        n_clusters = min(self.clusters or batch_size, len(chosen.indices))
+        n_clusters = min(self.clusters or default_clusters(batch_size), len(chosen.indices))
         cluster, distance = cluster_items(pool.embed(chosen.indices), n_clusters, rng)
         picked = chosen.indices[round_robin(pool.scores[chosen.indices], cluster, distance, batch_size, rng)]
         return Selection(
@@ -47,6 +51,10 @@ class KMeansDiversity:
             thresholds={**chosen.thresholds, "clusters": float(n_clusters)},
             note=f"{chosen.note}, in {n_clusters} clusters: the most uncertain near each centre, round by round.",
         )
+
+
+def default_clusters(batch_size: int) -> int:
+    return max(min(batch_size, LEAST_CLUSTERS), -(-batch_size // QUERIES_PER_CLUSTER))
 
 
 def round_robin(

@@ -15,10 +15,12 @@ FIELD_CHARACTERS = 1 << 24
 
 
 def read_csv(source: Path, data: DataSettings) -> Iterator[Row | BadRow]:
+    """Comma-separated values, plain or gzipped."""
     return _read(source, data, ",")
 
 
 def read_tsv(source: Path, data: DataSettings) -> Iterator[Row | BadRow]:
+    """Tab-separated values, plain or gzipped."""
     return _read(source, data, "\t")
 
 

@@ -13,6 +13,7 @@ BATCH_ROWS = 4096
 
 
 def read_parquet(source: Path, data: DataSettings) -> Iterator[Row | BadRow]:
+    """Parquet, a batch of rows at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
