@@ -65,6 +65,7 @@ chars = []
 [query]
 strategy = "kmeans"
 batch_size = 10
+measures = {entropy = 0.5, margin = 0.5}
 
 [evaluation]
 resamples = 100

@@ -12,7 +12,7 @@ from querist.core.types import Indices, Probabilities
 from querist.snapshots.payload import payloads
 from querist.snapshots.snapshot import POOL
 from querist.step import Context, StepResult
-from querist.store.annotations import Annotation
+from querist.store.annotations import Effort, annotated_positions
 from querist.store.ledger import Tx
 from querist.store.rounds import Query, Round, asked_positions, open_round
 
@@ -72,23 +72,22 @@ def write_round(tx: Tx, asked: Asked, queries: Sequence[Query], ctx: Context) ->
     return StepResult("done", {"n_queries": len(queries), "items": key_of([q.item for q in queries])})
 
 
-def budget_left(annotations: Sequence[Annotation], ctx: Context) -> int | None:
+def budget_left(spent: Effort, ctx: Context) -> int | None:
     """Labels that may still be asked under the tightest of the budgets; None without any."""
-    goal, spent = ctx.settings.objective, len(annotations)
+    goal = ctx.settings.objective
     limits: list[int] = []
     if goal.budget_labels is not None:
-        limits.append(goal.budget_labels - spent)
+        limits.append(goal.budget_labels - spent.labels)
     if goal.budget_money is not None and goal.cost_per_label:
-        limits.append(whole(goal.budget_money / goal.cost_per_label) - spent)
+        limits.append(whole(goal.budget_money / goal.cost_per_label) - spent.labels)
     if goal.budget_hours is not None and goal.seconds_per_label:
-        limits.append(whole((goal.budget_hours * 3600 - seconds_spent(annotations, ctx)) / goal.seconds_per_label))
+        limits.append(whole((goal.budget_hours * 3600 - seconds_spent(spent, ctx)) / goal.seconds_per_label))
     return max(min(limits), 0) if limits else None
 
 
-def seconds_spent(annotations: Sequence[Annotation], ctx: Context) -> float:
+def seconds_spent(spent: Effort, ctx: Context) -> float:
     """Measured where a time came with the annotation, else the time in the settings."""
-    each = ctx.settings.objective.seconds_per_label or 0.0
-    return sum(each if a.seconds is None else a.seconds for a in annotations)
+    return spent.seconds + spent.untimed * (ctx.settings.objective.seconds_per_label or 0.0)
 
 
 def whole(labels: float) -> int:
@@ -96,11 +95,11 @@ def whole(labels: float) -> int:
     return int(labels * (1 + 1e-9))
 
 
-def candidates(tx: Tx, ctx: Context, annotations: Sequence[Annotation]) -> Indices:
+def candidates(tx: Tx, ctx: Context) -> Indices:
     """Positions that may be asked now: in the pool, first of their group, never asked, not labeled."""
     open_ = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL)
     open_[asked_positions(tx)] = False
-    open_[[a.position for a in annotations]] = False
+    open_[annotated_positions(tx)] = False
     if ctx.settings.data.label is not None and ctx.oracle != "label":
         known, _ = ctx.snapshot.labels("label", ctx.classes)
         open_ &= known < 0

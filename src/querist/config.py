@@ -155,7 +155,7 @@ class QuerySettings(Section):
     strategy: str = Field(default="kmeans", description="Strategy by name, name:measure, or package.module:name.")
     batch_size: int = Field(default=100, description="Items asked in a round; 100 to 500 suits most teams.", ge=1)
     measures: dict[str, float] = Field(
-        default_factory=lambda: {"entropy": 0.5, "margin": 0.5},
+        default_factory=lambda: {"margin": 1.0},
         description="Measures and their weights; more than one are joined after rank normalisation.",
         min_length=1,
     )

@@ -104,10 +104,13 @@ class Training:
         rows = ctx.features.rows(inputs.positions)
         with ctx.stopwatch("fit"):
             learner.fit(rows, inputs.codes, validation=validation, warm_from=warm_from)
+        data = dump(learner)
+        if ":" in ctx.learner.head:  # a stranger's estimator: better refused now than when the next round loads it
+            load(data, trusted=settings.trusted_types)
         return TrainingOutputs(
             plan=plan,
             version=f"r{ctx.round:03d}-{inputs.key[:8]}",
-            learner=dump(learner),
+            learner=data,
             report=asdict(learner.report),
             n_labels=len(inputs.positions),
             validation_loss=_log_loss(learner, validation, ctx),

@@ -298,13 +298,12 @@ class Project:
     def _left_to_ask(self, context: Any) -> bool:
         """Whether the pool holds a candidate, or the round has its queries already."""
         from querist.asking import candidates
-        from querist.store.annotations import list_annotations
         from querist.store.rounds import list_queries
 
         with self.ledger.begin() as tx:
             if list_queries(tx, context.round):
                 return True
-            return len(candidates(tx, context, list_annotations(tx, split="pool"))) > 0
+            return len(candidates(tx, context)) > 0
 
     def _has_end(self) -> bool:
         goal = self.settings.objective

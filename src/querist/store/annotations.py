@@ -40,6 +40,26 @@ def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> in
     return int(tx.execute(select(func.count()).select_from(table)).scalar_one() - before)
 
 
+@dataclass(frozen=True)
+class Effort:
+    """Annotations of pool items so far: how many, their measured seconds, and how many came without a time."""
+
+    labels: int
+    seconds: float
+    untimed: int
+
+
+def effort(tx: Tx) -> Effort:
+    counts = select(func.count(), func.sum(table.c.seconds), func.count(table.c.seconds)).where(table.c.split == "pool")
+    labels, seconds, timed = tx.execute(counts).one()
+    return Effort(labels, seconds or 0.0, labels - timed)
+
+
+def annotated_positions(tx: Tx) -> list[int]:
+    """Positions of pool items that somebody labeled or skipped."""
+    return list(tx.execute(select(table.c.position).where(table.c.split == "pool")).scalars())
+
+
 def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
     """In the order they arrived."""
     statement = select(*[table.c[field.name] for field in fields(Annotation)]).order_by(table.c.seq)

@@ -15,7 +15,7 @@ from querist.stages.evaluation.calibration import brier, ece_limit, expected_cal
 from querist.stages.evaluation.intervals import bootstrap, per_class
 from querist.stages.evaluation.stopping import Spent, Stop, decide
 from querist.step import Context, StepResult
-from querist.store.annotations import Annotation, list_annotations
+from querist.store.annotations import Effort, effort
 from querist.store.ledger import Tx
 from querist.store.models import Metric, Model, add_metrics
 from querist.training import current_model, load_learner, predict, read_labels
@@ -52,14 +52,13 @@ class Evaluation:
 
     def read(self, tx: Tx, ctx: Context) -> Inputs:
         arrays, _ = read_labels(tx, ctx)
-        annotations = list_annotations(tx, split="pool")
         return Inputs(
             positions=arrays["test_positions"],
             codes=arrays["test_codes"],
             n_labels=len(arrays["pool_positions"]),
             model=current_model(tx),
-            spent=spending(annotations, ctx),
-            pool_left=len(candidates(tx, ctx, annotations)),
+            spent=spending(effort(tx), ctx),
+            pool_left=len(candidates(tx, ctx)),
             today=ctx.now.date(),
             settings=ctx.settings_key,
         )
@@ -124,10 +123,7 @@ class Evaluation:
         return metrics, [warned] if warned else []
 
 
-def spending(annotations: list[Annotation], ctx: Context) -> Spent:
+def spending(asked: Effort, ctx: Context) -> Spent:
     """What the labels asked so far took."""
-    return Spent(
-        labels=len(annotations),
-        money=len(annotations) * (ctx.settings.objective.cost_per_label or 0.0),
-        hours=seconds_spent(annotations, ctx) / 3600,
-    )
+    money = asked.labels * (ctx.settings.objective.cost_per_label or 0.0)
+    return Spent(labels=asked.labels, money=money, hours=seconds_spent(asked, ctx) / 3600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
@@ -110,8 +111,11 @@ def known_labels(annotations: Sequence[Annotation], ctx: Context) -> dict[str, t
     number = {label: code for code, label in enumerate(ctx.classes)}
     superseded = {a.supersedes for a in annotations}
     position = {a.item: a.position for a in annotations}
-    votes = [Vote(a.item, a.annotator, a.label, a.at, a.id in superseded) for a in annotations]
-    for item, label in resolve(votes).items():
+    times = Counter(a.item for a in annotations)
+    resolved = {a.item: a.label for a in annotations if times[a.item] == 1}
+    disputed = (a for a in annotations if times[a.item] > 1)
+    resolved |= resolve(Vote(a.item, a.annotator, a.label, a.at, a.id in superseded) for a in disputed)
+    for item, label in resolved.items():
         if label is not None and label not in number:
             raise LedgerError(f"label {label!r} of item {item!r} is not among the classes {list(number)}")
         codes[position[item]] = number[label] if label is not None else -1

@@ -13,7 +13,7 @@ from querist.core.types import Codes, Indices
 from querist.snapshots.snapshot import POOL
 from querist.stages.initial_model.seed_set import draw_seed, seed_size
 from querist.step import Context, StepResult
-from querist.store.annotations import list_annotations
+from querist.store.annotations import effort
 from querist.store.ledger import Tx
 from querist.store.rounds import Query
 from querist.training import Plan, Training
@@ -44,10 +44,9 @@ class SeedSet:
     VERSION = 1
 
     def read(self, tx: Tx, ctx: Context) -> SeedInputs:
-        annotations = list_annotations(tx, split="pool")
-        open_positions = candidates(tx, ctx, annotations)
+        open_positions = candidates(tx, ctx)
         n_known = usable_pool(ctx) - len(open_positions)
-        return SeedInputs(open_positions, n_known, budget_left(annotations, ctx), ctx.settings_key)
+        return SeedInputs(open_positions, n_known, budget_left(effort(tx), ctx), ctx.settings_key)
 
     def compute(self, inputs: SeedInputs, ctx: Context) -> SeedOutputs:
         settings = ctx.settings.seed_set

@@ -17,7 +17,7 @@ from querist.core.selection import stream
 from querist.core.types import Codes, Indices, Pool
 from querist.stages.query_strategy.ask import ask
 from querist.step import Context, StepResult
-from querist.store.annotations import list_annotations
+from querist.store.annotations import effort
 from querist.store.ledger import Tx
 from querist.store.models import Model
 from querist.store.rounds import Query
@@ -63,7 +63,7 @@ class QueryStrategy:
             scored=scored.result,
             arrays=ctx.artifacts.get_arrays(scored.result["scores"]),
             model=current_model(tx),
-            affordable=budget_left(list_annotations(tx, split="pool"), ctx),
+            affordable=budget_left(effort(tx), ctx),
             labeled=(known["pool_positions"], known["pool_codes"]),
         )
 

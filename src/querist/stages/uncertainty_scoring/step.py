@@ -11,7 +11,6 @@ from querist.core.hashing import key_of
 from querist.core.types import Indices, Probabilities, Scores
 from querist.stages.uncertainty_scoring.combine import combine
 from querist.step import Context, StepResult
-from querist.store.annotations import list_annotations
 from querist.store.ledger import Tx
 from querist.store.models import Model
 from querist.training import current_model, load_learner, predict
@@ -45,7 +44,7 @@ class UncertaintyScoring:
         self.measures = measures
 
     def read(self, tx: Tx, ctx: Context) -> Inputs:
-        return Inputs(candidates(tx, ctx, list_annotations(tx, split="pool")), current_model(tx), self.measures)
+        return Inputs(candidates(tx, ctx), current_model(tx), self.measures)
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
         learner = load_learner(inputs.model, ctx)
