@@ -25,9 +25,11 @@ def cluster_items(
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    points = np.ascontiguousarray(embeddings, dtype=np.float32)
+    many = len(embeddings) * n_clusters > EXACT_LIMIT
+    # In float64 scikit-learn need not convert the points again for each centre it draws.
+    points = np.ascontiguousarray(embeddings, dtype=np.float32 if many else np.float64)
     seed = int(rng.integers(2**31))
-    if len(points) * n_clusters > EXACT_LIMIT:
+    if many:
         init = "k-means++" if n_clusters <= PLUS_PLUS_LIMIT else "random"
         batch_size = max(1024, n_clusters)
         model = MiniBatchKMeans(n_clusters, n_init=1, random_state=seed, batch_size=batch_size, init=init)

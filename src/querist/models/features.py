@@ -18,6 +18,7 @@ from querist.models.projection import FIT_ROWS, Projection
 from querist.snapshots.snapshot import Snapshot
 
 BLOCK_ROWS = 65_536
+EMBED_ROWS = 16_384
 
 
 class Features:
@@ -86,8 +87,8 @@ class Features:
             return self._embeddings[positions]
         if self._projection is None:
             self._projection = self.fit_projection(np.arange(self.n_items), np.random.default_rng(0))
-        parts = [self._projection(X) for _, X in self.blocks(positions, BLOCK_ROWS // 4)]
-        return np.concatenate(parts) if parts else self._projection(self.rows(positions))
+        starts = range(0, max(len(positions), 1), EMBED_ROWS)  # no item at all still has its number of columns
+        return np.concatenate([self._projection(self.rows(positions[start : start + EMBED_ROWS])) for start in starts])
 
     def fit_projection(self, positions: Indices, rng: np.random.Generator) -> Projection:
         """Learned from a random part of `positions`."""

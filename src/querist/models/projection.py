@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +30,11 @@ class Projection:
 
     components: NDArray[np.float32] | None
 
+    @cached_property
+    def _by_feature(self) -> NDArray[np.float32] | None:
+        """(n_features, n_dims) in row order: a sparse product would copy it at every call otherwise."""
+        return None if self.components is None else np.ascontiguousarray(self.components.T)
+
     @classmethod
     def fit(cls, X: Matrix, *, n_dims: int = N_DIMS, rng: np.random.Generator) -> Self:
         """Learns from rows of the pool; `FIT_ROWS` of them are plenty."""
@@ -41,10 +47,10 @@ class Projection:
 
         with one_thread():
             _, _, components = randomized_svd(X, n_dims, n_iter=3, random_state=int(rng.integers(2**31)))
-        return cls(np.ascontiguousarray(components, dtype=np.float32))
+        return cls(np.asarray(components, dtype=np.float32))
 
     def __call__(self, X: Matrix) -> Embeddings:
-        dense = X if self.components is None else X @ self.components.T
+        dense = X if self.components is None else X @ self._by_feature
         rows = np.asarray(dense, dtype=np.float32)
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         unit: Embeddings = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)

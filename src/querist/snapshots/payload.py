@@ -12,7 +12,8 @@ from querist.store.artifacts import Artifacts
 def payloads(snapshot: Snapshot, positions: Indices, artifacts: Artifacts) -> list[tuple[str, dict[str, Any]]]:
     """(item id, payload) in the order of `positions`; an image is stored as an artifact and named by its hash."""
     shown = []
-    for row in snapshot.take(positions).to_pylist():
+    wanted = [name for name in snapshot.columns() if name in ("id", "text", "image") or name[:2] in ("x.", "c.")]
+    for row in snapshot.take(positions, wanted).to_pylist():
         payload: dict[str, Any] = {}
         for column, value in row.items():
             if column == "image":
