@@ -31,12 +31,12 @@ class Example:
 
 REVIEWS = "flipkart-reviews/reviews.csv.gz"
 ALL = [
-    Example("ecommerce_reviews", REVIEWS, "label", 205_052, 3, 89_816, 9_960, 10_975, 100),
-    Example("ecommerce_reviews/by_stars", REVIEWS, "stars", 205_052, 3, 89_816, 9_960, 10_975, 100),
-    Example("question_types", "trec/trec.csv.gz", "label", 5_952, 0, 4_823, 542, 500, 6),
-    Example("bank_intents", "banking77/banking77.csv.gz", "label", 13_083, 0, 8_961, 986, 3_076, 10),
-    Example("digits", "mnist-10k/mnist10k.npz", "labels", 10_000, 0, 7_189, 773, 1_997, 20),
-    Example("electricity", "drift-electricity/elec.csv.gz", "class", 45_312, 0, 36_136, 4_581, 4_586, 50),
+    Example("ecommerce_reviews", REVIEWS, "label", 205_052, 3, 89_717, 10_059, 10_975, 100),
+    Example("ecommerce_reviews/by_stars", REVIEWS, "stars", 205_052, 3, 89_717, 10_059, 10_975, 100),
+    Example("question_types", "trec/trec.csv.gz", "label", 5_952, 0, 4_806, 559, 500, 6),
+    Example("bank_intents", "banking77/banking77.csv.gz", "label", 13_083, 0, 8_896, 1_051, 3_076, 10),
+    Example("digits", "mnist-10k/mnist10k.npz", "labels", 10_000, 0, 7_162, 800, 1_997, 20),
+    Example("electricity", "drift-electricity/elec.csv.gz", "class", 45_312, 0, 36_099, 4_499, 4_705, 50),
 ]
 TOP = [example for example in ALL if "/" not in example.folder]
 """Without the second target of the same data."""
