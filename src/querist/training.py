@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -9,10 +10,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.core.errors import LedgerError
+from querist.config import LearnerSettings
+from querist.core.errors import LedgerError, UnknownName
 from querist.core.hashing import key_of
 from querist.core.types import Codes, Indices, Probabilities
 from querist.models.learner import ScikitLearner
+from querist.models.learners import LearnerSpec
 from querist.models.persistence import dump, load
 from querist.step import Context, StepResult
 from querist.store.ledger import Tx
@@ -54,14 +57,15 @@ class TrainingOutputs:
     previous: Model | None
 
 
-class Training:
+class Training(ABC):
     """Trains on the labels that human labeling left, and records the model version. Subclasses say when and how."""
 
     NAME = "training"
     VERSION = 1
 
+    @abstractmethod
     def plan(self, *, new_labels: int, validation_losses: list[float], ctx: Context) -> Plan:
-        raise NotImplementedError
+        """Full, warm or none, and why."""
 
     def read(self, tx: Tx, ctx: Context) -> TrainingInputs:
         arrays, name = read_labels(tx, ctx)
@@ -85,15 +89,8 @@ class Training:
         if plan.kind == "none":
             return TrainingOutputs(plan, "", b"", {}, len(inputs.positions), None, previous)
         settings = ctx.settings.learner
-        learner = ScikitLearner(
-            ctx.learner.head,
-            ctx.learner.params,
-            len(ctx.classes),
-            class_weight=class_weights(settings.class_weight, ctx.classes),
-            calibration=settings.calibration,
-            calibrate_on=settings.calibrate_on,
-            search=settings.search if plan.kind == "full" else {},
-            seed=ctx.settings.project.seed,
+        learner = make_learner(
+            ctx.learner, settings, ctx.classes, seed=ctx.settings.project.seed, searching=plan.kind == "full"
         )
         warm_from = None
         if plan.kind == "warm" and previous is not None:
@@ -166,13 +163,27 @@ def load_learner(model: Model, ctx: Context) -> ScikitLearner:
     return load(ctx.artifacts.get(model.artifact), trusted=ctx.settings.learner.trusted_types)
 
 
+def make_learner(
+    spec: LearnerSpec, settings: LearnerSettings, classes: Sequence[str], *, seed: int, searching: bool = True
+) -> ScikitLearner:
+    """The untrained learner of the settings; `searching` False keeps the hyper-parameters as they are."""
+    return ScikitLearner(
+        spec.head,
+        spec.params,
+        len(classes),
+        class_weight=class_weights(settings.class_weight, classes),
+        calibration=settings.calibration,
+        calibrate_on=settings.calibrate_on,
+        search=settings.search if searching else {},
+        seed=seed,
+    )
+
+
 def class_weights(setting: Any, classes: Sequence[str]) -> Any:  # Any: None, "balanced" or a dict, as in the settings
     if not isinstance(setting, dict):
         return setting
     unknown = set(setting) - set(classes)
     if unknown:
-        from querist.core.errors import UnknownName
-
         raise UnknownName("class in learner.class_weight", sorted(unknown)[0], classes)
     return {code: float(setting.get(label, 1.0)) for code, label in enumerate(classes)}
 

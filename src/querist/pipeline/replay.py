@@ -19,7 +19,7 @@ from querist.stages.evaluation.metrics import measure
 from querist.stages.initial_model.seed_set import draw_seed
 from querist.stages.query_strategy.ask import ask, make
 from querist.stages.uncertainty_scoring.combine import combine
-from querist.training import class_weights
+from querist.training import make_learner
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,8 @@ def _note(result: dict[str, Any], task: Task, learner: ScikitLearner, labeled: I
 
 
 def _fit(task: Task, labeled: Indices, repeat: int) -> ScikitLearner:
-    settings = task.settings.learner
-    learner = ScikitLearner(
-        task.learner.head,
-        task.learner.params,
-        len(task.classes),
-        class_weight=class_weights(settings.class_weight, task.classes),
-        calibration=settings.calibration,
-        calibrate_on=settings.calibrate_on,
-        search=settings.search,
-        seed=task.settings.project.seed + repeat,
-    )
+    seed = task.settings.project.seed + repeat
+    learner = make_learner(task.learner, task.settings.learner, task.classes, seed=seed)
     validation = None
     if len(task.validation):
         validation = (task.features.rows(task.validation), task.codes[task.validation])

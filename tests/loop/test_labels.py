@@ -1,0 +1,207 @@
+"""Labels in and out: files, people, holdout, corrections, and what a bad file does (nothing)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from querist.core.errors import DataError, HoldoutError, SettingError
+from querist.pipeline.project import Project
+from querist.snapshots.snapshot import POOL, TEST
+from querist.store.annotations import list_annotations
+
+Clock = Callable[[], datetime]
+Make = Callable[..., Path]
+Change = Callable[[Path, str, str], None]
+WriteRows = Callable[[Path, list[dict[str, str]]], None]
+
+
+def test_without_an_oracle_it_waits_and_goes_on_after_the_import(
+    folder: Path, tmp_path: Path, make_reviews: Make, change: Change, write_rows: WriteRows
+) -> None:
+    change(folder, 'label = "label"\n', 'classes = ["neg", "pos"]\n')
+    source = make_reviews(tmp_path / "reviews.csv")
+    truth = {row["id"]: row["label"] for row in csv.DictReader(source.open())}
+    project = Project(folder)
+    project.ingest(source)
+    outcome = project.run()
+    assert (outcome.status, outcome.round, outcome.missing) == ("waiting", 0, 20)
+    assert project.status()["state"] == "waiting"
+    assert project.run().missing == 20, "asking again changes nothing"
+
+    batch = tmp_path / "batch.csv"
+    assert project.export_labels(batch) == 20
+    rows = list(csv.DictReader(batch.open()))
+    for row in rows[:5]:
+        row["label"] = truth[row["id"]]
+    write_rows(batch, rows)
+    assert project.import_labels(batch) == {"read": 20, "added": 5, "empty": 15, "unchanged": 0}
+    assert project.run().missing == 15
+
+    for row in rows[5:]:
+        row["label"] = truth[row["id"]]
+    rows[-1]["label"], rows[-1]["skip"] = "", "yes"
+    write_rows(batch, rows)
+    assert project.import_labels(batch, annotator="ada")["added"] == 20
+    outcome = project.run()
+    assert (outcome.status, outcome.round, outcome.missing) == ("waiting", 1, 10)
+    assert project.status()["rounds"][0]["labels"] == 19, "one was skipped"
+    assert any("no labeled holdout" in w for w in project.status()["rounds"][0]["warnings"])
+
+
+def test_people_can_label_a_random_holdout_for_evaluation(
+    folder: Path, tmp_path: Path, make_reviews: Make, change: Change
+) -> None:
+    change(folder, 'label = "label"\n', 'classes = ["neg", "pos"]\n')
+    source = make_reviews(tmp_path / "reviews.csv")
+    truth = {row["id"]: row["label"] for row in csv.DictReader(source.open())}
+    project = Project(folder)
+    project.ingest(source)
+    project.run()
+    for holdout in (30, None):
+        batch = tmp_path / "batch.jsonl"
+        project.export_labels(batch, holdout=holdout)
+        rows = [json.loads(line) for line in batch.read_text().splitlines()]
+        batch.write_text("".join(json.dumps({"id": r["id"], "label": truth[r["id"]]}) + "\n" for r in rows))
+        assert project.import_labels(batch, holdout=holdout is not None)["added"] == len(rows)
+    project.run()
+    found = project.show_round(0)
+    assert found["metrics"]["accuracy"]["n_items"] == 30
+    assert found["models"][0]["n_labels"] == 20, "holdout labels never train"
+
+
+def test_labels_that_came_with_the_data_are_free_and_used_first(
+    folder: Path, tmp_path: Path, make_reviews: Make, write_rows: WriteRows
+) -> None:
+    source = make_reviews(tmp_path / "reviews.csv")
+    rows = list(csv.DictReader(source.open()))
+    for i, row in enumerate(rows):
+        if i >= 60:
+            row["label"] = ""
+    write_rows(source, rows)
+    project = Project(folder)
+    project.ingest(source)
+    outcome = project.run()
+    assert (outcome.status, outcome.round) == ("waiting", 1), "60 labels are more than the seed set of 20"
+    known = project.show_round(0)["models"][0]["n_labels"]
+    assert 40 <= known <= 60
+    asked = {q["id"] for q in project.show_round(1)["queries"]}
+    assert not asked & {row["id"] for row in rows[:60]}
+
+
+def test_a_label_on_a_duplicate_counts_for_its_group(
+    folder: Path, tmp_path: Path, make_reviews: Make, write_rows: WriteRows
+) -> None:
+    source = make_reviews(tmp_path / "reviews.csv", 100)
+    rows = list(csv.DictReader(source.open()))
+    labeled = [{**row, "id": f"copy-{row['id']}", "text": row["text"].upper()} for row in rows]
+    write_rows(source, [{**row, "label": ""} for row in rows] + labeled[:60])
+    project = Project(folder)
+    project.ingest(source)
+    project.run()
+    round_0 = project.show_round(0)
+    assert 35 <= round_0["models"][0]["n_labels"] <= 60, "the copies are labeled, their first forms are used"
+    assert not {q["id"] for q in project.show_round(1)["queries"]} & {row["id"] for row in rows[:60]}
+
+
+def test_a_holdout_label_cannot_enter_the_loop(project: Project, tmp_path: Path) -> None:
+    snapshot = project.snapshot
+    test_item = snapshot.take(np.flatnonzero(snapshot.splits() == TEST)[:1], ["id"])["id"][0].as_py()
+    pool_item = snapshot.take(np.flatnonzero(snapshot.splits() == POOL)[:1], ["id"])["id"][0].as_py()
+    file = tmp_path / "labels.csv"
+    file.write_text(f"id,label\n{pool_item},pos\n{test_item},pos\n")
+    with pytest.raises(HoldoutError, match=f"line 3: item '{test_item}' is in the test split.*Nothing was imported"):
+        project.import_labels(file)
+    file.write_text(f"id,label\n{pool_item},pos\n")
+    with pytest.raises(HoldoutError, match="in the pool split"):
+        project.import_labels(file, holdout=True)
+    with project.ledger.begin() as tx:
+        assert list_annotations(tx) == []
+
+
+def test_a_bad_label_file_names_every_fault_and_imports_nothing(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    pool_item = project.snapshot.take(np.flatnonzero(project.snapshot.splits() == POOL)[:1], ["id"])["id"][0].as_py()
+    file.write_text(f"id,label\n{pool_item},pos\nnobody,pos\n{pool_item},great\n")
+    with pytest.raises(DataError, match=r"line 3: no item has the id 'nobody'; line 4: label 'great' is not among"):
+        project.import_labels(file)
+    file.write_text(f"name,label\n{pool_item},pos\n")
+    with pytest.raises(DataError, match="no 'id' among the columns"):
+        project.import_labels(file)
+    with pytest.raises(DataError, match="does not exist"):
+        project.import_labels(tmp_path / "none.csv")
+    file.write_text(f"id,label,seconds\n{pool_item},pos,fast\n")
+    with pytest.raises(DataError, match="seconds = 'fast' is not a number"):
+        project.import_labels(file)
+    file.write_text(f"id,label,at\n{pool_item},pos,yesterday\n")
+    with pytest.raises(DataError, match="at = 'yesterday' is no time"):
+        project.import_labels(file)
+    sheet = tmp_path / "labels.xlsx"
+    sheet.touch()
+    with pytest.raises(SettingError, match=r"\.csv or \.jsonl"):
+        project.import_labels(sheet)
+    with project.ledger.begin() as tx:
+        assert list_annotations(tx) == []
+
+
+def test_a_changed_mind_supersedes_and_the_old_answer_stays_on_record(project: Project, tmp_path: Path) -> None:
+    item = project.snapshot.take(np.flatnonzero(project.snapshot.splits() == POOL)[:1], ["id"])["id"][0].as_py()
+    file = tmp_path / "labels.csv"
+    for label in ("pos", "neg", "pos"):
+        file.write_text(f"id,label\n{item},{label}\n")
+        assert project.import_labels(file, annotator="ada")["added"] == 1
+        assert project.import_labels(file, annotator="ada")["unchanged"] == 1
+    with project.ledger.begin() as tx:
+        found = list_annotations(tx)
+    assert [a.label for a in found] == ["pos", "neg", "pos"]
+    assert [a.supersedes for a in found] == [None, found[0].id, found[1].id]
+
+
+def test_one_annotation_id_cannot_stand_for_two_answers(project: Project, tmp_path: Path) -> None:
+    where = np.flatnonzero(project.snapshot.splits() == POOL)[:2]
+    one, two = project.snapshot.take(where, ["id"])["id"].to_pylist()
+    file = tmp_path / "labels.csv"
+    file.write_text(f"id,label,annotation_id\n{one},pos,a1\n{two},pos,a1\n")
+    with pytest.raises(DataError, match="line 3: annotation_id 'a1' stands for another answer"):
+        project.import_labels(file)
+    file.write_text(f"id,label,annotation_id\n{one},pos,a1\n")
+    assert project.import_labels(file)["added"] == 1
+    assert project.import_labels(file)["unchanged"] == 1
+
+
+def test_text_of_an_item_cannot_become_a_formula(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "evil.csv"
+    rows = [[f"e{i}", f"=HYPERLINK({i}) some words {i}", "pos" if i % 2 else "neg", "@sum"] for i in range(80)]
+    with source.open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "text", "label", "product"], *rows])
+    project = Project(folder)
+    project.ingest(source)
+    project.run(rounds=0, oracle="label")
+    batch = tmp_path / "batch.csv"
+    project.export_labels(batch)
+    for row in csv.DictReader(batch.open()):
+        assert row["text"].startswith("'=")
+        assert row["context.product"] == "'@sum"
+
+
+def test_exported_images_are_files_beside_the_table(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="the extra images is not installed")
+    project = Project.init(tmp_path / "scans", "image")
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        folder = tmp_path / "raw" / ("dark" if i % 2 else "light")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 120, (12, 12)) + (0 if i % 2 else 120)
+        image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
+    project.ingest(tmp_path / "raw")
+    project.run(rounds=0, oracle="label")
+    project.export_labels(tmp_path / "out" / "batch.csv")
+    for row in csv.DictReader((tmp_path / "out" / "batch.csv").open()):
+        assert image.open(tmp_path / "out" / row["image"]).size == (12, 12)
+        assert row["label"] in ("dark", "light")
