@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from querist.stages.preprocessing.groups import Groups, conflicts, group_keys, n_near_duplicates, text_key
 from querist.stages.preprocessing.seen import SeenKeys
+
+
+def pillow():
+    return pytest.importorskip("PIL.Image", reason="the extra images is not installed")
 
 
 @pytest.mark.parametrize(
@@ -34,12 +37,12 @@ def test_the_key_of_plain_text_is_its_words_in_lower_case(text):
     assert text_key(text + " é") == " ".join([*words, "é"]).encode()
 
 
-def noise(seed: int, side: int = 64) -> Image.Image:
+def noise(seed: int, side: int = 64):
     pixels = np.random.default_rng(seed).integers(0, 255, (8, 8), dtype=np.uint8)
-    return Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
+    return pillow().fromarray(pixels).resize((side, side), pillow().Resampling.BICUBIC)
 
 
-def saved(image: Image.Image, form: str = "PNG") -> bytes:
+def saved(image, form: str = "PNG") -> bytes:
     file = io.BytesIO()
     image.save(file, form)
     return file.getvalue()
@@ -52,7 +55,7 @@ def test_the_same_picture_in_other_bytes_is_one_group_and_another_picture_is_not
 
 
 def test_flat_pictures_of_different_colours_are_different():
-    keys = group_keys({"image": [saved(Image.new("L", (8, 8), 0)), saved(Image.new("L", (8, 8), 9))]})
+    keys = group_keys({"image": [saved(pillow().new("L", (8, 8), 0)), saved(pillow().new("L", (8, 8), 9))]})
     assert keys[0] != keys[1]
 
 

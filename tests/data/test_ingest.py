@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from querist.config import Settings, parse
 from querist.core.errors import DataError, SettingError
@@ -20,6 +19,11 @@ from querist.pipeline import intake
 from querist.pipeline.ingest import IngestReport, ingest
 from querist.snapshots import POOL, TEST, VALIDATION, Snapshot, list_snapshots
 from querist.stages.raw_data.arrays import rows_of
+
+
+def pillow():
+    return pytest.importorskip("PIL.Image", reason="the extra images is not installed")
+
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HEAD = "id,text,label\n"
@@ -188,11 +192,12 @@ def test_arrays_in_memory_are_a_source(tmp_path):
 
 
 def test_images_are_stored_as_bytes(tmp_path):
+    pillow()
     pixels = np.random.default_rng(0).integers(0, 255, (3, 9, 9), dtype=np.uint8)
     to = parse({"data": {"kind": "image", "image": "image", "label": "label"}})
     snapshot = opened(tmp_path, run(tmp_path, rows_of(pixels, ["a", "b", "a"]), to=to))
     stored = snapshot.items(snapshot.shards[0])["image"]
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(stored[1]))), pixels[1])
+    assert np.array_equal(np.asarray(pillow().open(io.BytesIO(stored[1]))), pixels[1])
 
 
 def test_blocks_do_not_change_the_outcome(tmp_path, monkeypatch):

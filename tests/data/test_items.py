@@ -5,13 +5,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from querist.config import DataSettings
 from querist.core.errors import SettingError
 from querist.snapshots import POOL, TEST, VALIDATION
 from querist.stages.raw_data.items import UNGIVEN, Item, item_builder, model_columns
 from querist.stages.raw_data.rows import BadRow, Row, needed_columns
+
+
+def pillow():
+    return pytest.importorskip("PIL.Image", reason="the extra images is not installed")
 
 
 def build(data: DataSettings, **values: object) -> Item:
@@ -105,9 +108,10 @@ def test_lone_surrogates_are_refused():
 
 
 def test_an_array_becomes_a_png_and_a_broken_image_is_refused():
+    pillow()
     data = DataSettings(kind="image")
     content = build(data, image=np.full((2, 3), 9, np.uint8)).features[0]
-    assert np.asarray(Image.open(io.BytesIO(content))).tolist() == [[9, 9, 9]] * 2
+    assert np.asarray(pillow().open(io.BytesIO(content))).tolist() == [[9, 9, 9]] * 2
     assert build(data, image={"bytes": content, "path": None}).features == (content,)
     assert reason(data, image=content[:45]) == "undecodable image"
     assert reason(data, image=b"GIF89a") == "undecodable image"
@@ -117,7 +121,7 @@ def test_an_array_becomes_a_png_and_a_broken_image_is_refused():
 @given(st.integers(0, 200), st.integers(1, 255), st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"]))
 def test_no_flipped_byte_of_an_image_stops_the_ingest(place, flip, form):
     file = io.BytesIO()
-    Image.new("RGB", (9, 7), (200, 30, 1)).save(file, form)
+    pillow().new("RGB", (9, 7), (200, 30, 1)).save(file, form)
     content = bytearray(file.getvalue())
     content[place % len(content)] ^= flip
     assert isinstance(item_builder(DataSettings(kind="image"))(Row(1, {"image": bytes(content)})), Item | BadRow)

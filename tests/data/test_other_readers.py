@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from querist.config import DataSettings
 from querist.core.errors import DataError, SettingError, ShapeError
@@ -16,13 +15,18 @@ from querist.stages.raw_data.arrays import rows_of
 from querist.stages.raw_data.rows import BadRow, Row
 from querist.stages.raw_data.sources import open_source
 
+
+def pillow():
+    return pytest.importorskip("PIL.Image", reason="the extra images is not installed")
+
+
 TEXT = DataSettings(text=["text"], label="label")
 IMAGE = DataSettings(kind="image", label="label")
 
 
 def png(colour: int = 0) -> bytes:
     file = io.BytesIO()
-    Image.new("L", (4, 4), colour).save(file, "PNG")
+    pillow().new("L", (4, 4), colour).save(file, "PNG")
     return file.getvalue()
 
 

@@ -3,11 +3,14 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from querist.config import PreprocessingSettings
 from querist.core.errors import SettingError, UnknownName
 from querist.stages.preprocessing.steps import apply, declare, resolve, tabular_settings
+
+
+def pillow():
+    return pytest.importorskip("PIL.Image", reason="the extra images is not installed")
 
 
 def clean(text: str, *steps: object) -> str:
@@ -65,13 +68,13 @@ def test_an_unknown_step_or_setting_lists_those_available():
         clean("a", {"token": "x"})
 
 
-def image(content: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(content))
+def image(content: bytes):
+    return pillow().open(io.BytesIO(content))
 
 
 def jpeg(exif: int | None = None) -> bytes:
-    picture, file = Image.new("RGB", (40, 20), "red"), io.BytesIO()
-    notes = Image.Exif()
+    picture, file = pillow().new("RGB", (40, 20), "red"), io.BytesIO()
+    notes = pillow().Exif()
     if exif:
         notes[0x0112] = exif
     picture.save(file, "JPEG", exif=notes)
