@@ -128,7 +128,7 @@ def growth(sizes: Sequence[int], parts: Sequence[dict[str, float]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N", help="items in the pool")
-    parser.add_argument("--full", action="store_true", help="also 10 million items (8 GB of disk, half an hour)")
+    parser.add_argument("--full", action="store_true", help="also 10 million items (5 GB of disk, five minutes)")
     parser.add_argument("--work", type=Path, help="folder for the data made (default: the system's)")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--dir", type=Path, help=argparse.SUPPRESS)

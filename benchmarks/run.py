@@ -19,7 +19,7 @@ BENCHMARKS = {"imports": imports.rows, "round": round.rows, "pool_sizes": pool_s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)} (default: all)")
-    parser.add_argument("--full", action="store_true", help="also the pool of 10 million (10 GB of disk, half an hour)")
+    parser.add_argument("--full", action="store_true", help="also the pool of 10 million (5 GB of disk, five minutes)")
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHMARKS)
     if unknown:

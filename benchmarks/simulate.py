@@ -10,7 +10,7 @@ from pathlib import Path
 from pool_sizes import SETTINGS, write_texts
 from table import Row, print_table
 
-ITEMS, ROUNDS, REPEATS, STRATEGIES = 20_000, 10, 8, ("kmeans", "uncertainty", "random")
+ITEMS, ROUNDS, REPEATS, STRATEGIES = 20_000, 20, 8, ("kmeans", "uncertainty", "random")
 
 
 def rows() -> list[Row]:

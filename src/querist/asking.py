@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from querist.config import ObjectiveSettings
 from querist.core.hashing import key_of
 from querist.core.types import Indices, Probabilities
 from querist.snapshots.payload import payloads
@@ -72,22 +73,21 @@ def write_round(tx: Tx, asked: Asked, queries: Sequence[Query], ctx: Context) ->
     return StepResult("done", {"n_queries": len(queries), "items": key_of([q.item for q in queries])})
 
 
-def budget_left(spent: Effort, ctx: Context) -> int | None:
+def budget_left(spent: Effort, goal: ObjectiveSettings) -> int | None:
     """Labels that may still be asked under the tightest of the budgets; None without any."""
-    goal = ctx.settings.objective
     limits: list[int] = []
     if goal.budget_labels is not None:
         limits.append(goal.budget_labels - spent.labels)
     if goal.budget_money is not None and goal.cost_per_label:
         limits.append(whole(goal.budget_money / goal.cost_per_label) - spent.labels)
     if goal.budget_hours is not None and goal.seconds_per_label:
-        limits.append(whole((goal.budget_hours * 3600 - seconds_spent(spent, ctx)) / goal.seconds_per_label))
+        limits.append(whole((goal.budget_hours * 3600 - seconds_spent(spent, goal)) / goal.seconds_per_label))
     return max(min(limits), 0) if limits else None
 
 
-def seconds_spent(spent: Effort, ctx: Context) -> float:
+def seconds_spent(spent: Effort, goal: ObjectiveSettings) -> float:
     """Measured where a time came with the annotation, else the time in the settings."""
-    return spent.seconds + spent.untimed * (ctx.settings.objective.seconds_per_label or 0.0)
+    return spent.seconds + spent.untimed * (goal.seconds_per_label or 0.0)
 
 
 def whole(labels: float) -> int:

@@ -232,8 +232,8 @@ def load(path: Path) -> Settings:
             values = tomllib.load(file)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; run `querist init` to create one") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingError(f"{path} is not valid TOML: {error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path} is not valid TOML in UTF-8: {error}") from None
     return parse(values, origin=str(path))
 
 

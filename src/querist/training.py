@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from querist.config import LearnerSettings
-from querist.core.errors import LedgerError, UnknownName
+from querist.core.errors import LedgerError, SettingError, UnknownName
 from querist.core.hashing import key_of
 from querist.core.types import Codes, Indices, Probabilities
 from querist.models.learner import ScikitLearner
@@ -93,7 +94,7 @@ class Training(ABC):
             ctx.learner, settings, ctx.classes, seed=ctx.settings.project.seed, searching=plan.kind == "full"
         )
         warm_from = None
-        if plan.kind == "warm" and previous is not None:
+        if plan.kind == "warm" and previous is not None and previous.learner["classes"] == list(ctx.classes):
             warm_from = load(ctx.artifacts.get(previous.artifact), trusted=settings.trusted_types)
         validation = None
         if len(inputs.validation[0]):
@@ -137,8 +138,9 @@ def read_labels(tx: Tx, ctx: Context) -> tuple[dict[str, NDArray[Any]], str]:
     done = find_step(tx, ctx.round, LABELS)
     if done is None:
         raise LedgerError(f"round {ctx.round} has no labels yet; human labeling comes first")
-    name = done.result["labels"]
-    return ctx.artifacts.get_arrays(name), name
+    name, codes = done.result["labels"], codes_of(done.result["classes"], ctx.classes)
+    arrays = ctx.artifacts.get_arrays(name)
+    return {part: codes[values] if part.endswith("_codes") else values for part, values in arrays.items()}, name
 
 
 def current_model(tx: Tx) -> Model:
@@ -151,12 +153,34 @@ def current_model(tx: Tx) -> Model:
 def predict(model: Model, learner: ScikitLearner, positions: Indices, ctx: Context) -> Probabilities:
     """(len(positions), n_classes) float32 over today's classes; classes newer than the model get 0."""
     proba = np.zeros((len(positions), len(ctx.classes)), dtype=np.float32)
-    n_known = len(model.learner["classes"])
+    columns = codes_of(model.learner["classes"], ctx.classes)
+    _require_same_features(model, ctx)
     for part, rows in ctx.features.blocks(positions):
         with ctx.stopwatch("predict"):
-            proba[part, :n_known] = learner.predict_proba(rows)
+            proba[part, columns] = learner.predict_proba(rows)
         ctx.progress("predict", part.stop, len(positions))
     return proba
+
+
+def codes_of(known: Sequence[str], classes: Sequence[str]) -> Codes:
+    """Today's codes of the classes that a model or a set of labels knows, by name."""
+    if missing := [name for name in known if name not in classes]:
+        raise SettingError(
+            f"class {missing[0]!r} has been learned but is not among the classes {list(classes)}; "
+            "put it back into data.classes, or start a new project"
+        )
+    return np.array([list(classes).index(name) for name in known], dtype=np.int64)
+
+
+def _require_same_features(model: Model, ctx: Context) -> None:
+    """A model reads the features it was trained on; those of another encoder would mean nothing to it."""
+    was = {"encoder": model.learner["encoder"], "encoder_params": dict(model.learner["encoder_params"])}
+    now = json.loads(json.dumps({"encoder": ctx.learner.encoder, "encoder_params": dict(ctx.learner.encoder_params)}))
+    if was != now:
+        raise SettingError(
+            f"model {model.version} was trained on the features of {was}, the settings now say {now}; "
+            "set the encoder back, or start a new project with these labels (`querist labels export`)"
+        )
 
 
 def load_learner(model: Model, ctx: Context) -> ScikitLearner:

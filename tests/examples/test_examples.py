@@ -76,12 +76,12 @@ def test_ingest_counts_what_the_data_holds(example, tmp_path, data_folder):
 def test_a_round_on_a_part_of_the_data_ends_with_a_measured_model(example, tmp_path, data_folder):
     source = tmp_path / Path(example.data).name
     write_part(data_folder / example.data, source, example.every)
-    found = project(example, tmp_path, seed=80, batch=20)
+    found = project(example, tmp_path, seed=200, batch=20)
     found.ingest(source)
     outcome = found.run(rounds=1, oracle=example.oracle)
     assert outcome.status == "done"
     rounds = found.status()["rounds"]
-    assert [row["asked"] for row in rounds] == [80, 20]
+    assert [row["asked"] for row in rounds] == [200, 20]
     assert all(0 < row["low"] <= row["value"] <= row["high"] <= 1 for row in rounds)
 
 

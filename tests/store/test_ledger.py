@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, update
-from sqlalchemy.exc import DBAPIError
 
 from querist.core.errors import Busy, HoldoutError, LedgerError, SettingError, SnapshotCorrupt
 from querist.store import tables
@@ -68,13 +67,13 @@ def test_a_holdout_item_cannot_be_asked(ledger: Ledger) -> None:
 
 def test_the_database_itself_refuses_a_holdout_query(ledger: Ledger) -> None:
     row = {**vars(a_query("b", split="test")), "parts": "{}", "payload": "{}", "at": ""}
-    with pytest.raises(DBAPIError), ledger.begin() as tx:
+    with pytest.raises(LedgerError), ledger.begin() as tx:
         open_round(tx, a_round(), [], now=NOW)
         tx.execute(tables.queries.insert().values(row))
 
 
 def test_no_item_is_asked_twice(ledger: Ledger) -> None:
-    with pytest.raises(DBAPIError), ledger.begin() as tx:
+    with pytest.raises(LedgerError), ledger.begin() as tx:
         open_round(tx, a_round(), [a_query("a")], now=NOW)
         open_round(tx, a_round(1), [a_query("a", round=1)], now=NOW)
 
@@ -105,7 +104,7 @@ def test_nothing_recorded_can_be_changed_or_deleted(ledger: Ledger, table: objec
             )
         )
     statement = delete(table) if verb == "delete" else update(table).values({list(table.columns)[-1].name: "0"})
-    with pytest.raises(DBAPIError, match="append-only"), ledger.begin() as tx:
+    with pytest.raises(LedgerError, match="append-only"), ledger.begin() as tx:
         tx.execute(statement)
 
 

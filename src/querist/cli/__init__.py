@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -34,19 +36,30 @@ for command in (
     cli.add_command(command)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point: an error of querist is one sentence on stderr and its own exit status."""
+    status = _run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Reading Parquet leaves native threads behind, and now and then they abort an interpreter that shuts down.
+    os._exit(status)
+
+
+def _run() -> int:
     try:
         cli.main(standalone_mode=False)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
     except QueristError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_status)
+        return error.exit_status
     except OSError as error:
         click.echo(f"error: {error.filename or 'input/output'}: {error.strerror or error}", err=True)
-        sys.exit(1)
+        return 1
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; run the same command again to go on where it was", err=True)
-        sys.exit(130)
+        return 130
+    return 0

@@ -10,7 +10,8 @@ QueristError
 ├── PoolExhausted    more items were asked for than the pool holds
 ├── StrategyError    a strategy broke its contract (repeats, wrong count, out of range)
 ├── SnapshotCorrupt  stored bytes differ from their checksum
-├── LedgerError      the ledger cannot do what was asked (schema too new, round missing)
+├── LedgerError      the ledger cannot do what was asked (schema too new, refused by the database)
+│   └── NoSuchRound  a round that is not on record; lists those that are (exit status 2)
 └── Busy             another process is working on this project
 """
 
@@ -72,6 +73,10 @@ class SnapshotCorrupt(QueristError):
 
 class LedgerError(QueristError):
     pass
+
+
+class NoSuchRound(LedgerError):
+    exit_status = 2
 
 
 class Busy(QueristError):

@@ -35,12 +35,15 @@ class Features:
         self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
         self._projection = projection
         self._embeddings = embeddings
+        self._learn_from: Indices | None = None
         self.n_items = int(self._starts[-1])
         self.n_features = parts[0].shape[1] if parts else 0
 
     @classmethod
-    def of(cls, X: Matrix, embeddings: Embeddings | None = None) -> Self:
-        """Features from an array or a sparse matrix; embeddings are used as given, or learned from X when asked for."""
+    def of(cls, X: Matrix, embeddings: Embeddings | None = None, *, learn_from: Indices | None = None) -> Self:
+        """Features from an array or a sparse matrix; embeddings are used as given, or learned when asked for, from all
+        of X or its rows `learn_from`.
+        """
         if not isinstance(X, np.ndarray):
             X = X.tocsr() if hasattr(X, "tocsr") else np.asarray(X)
         if X.ndim != 2:
@@ -49,7 +52,9 @@ class Features:
             embeddings = np.asarray(embeddings, dtype=np.float32)
             if embeddings.ndim != 2 or len(embeddings) != X.shape[0]:
                 raise ShapeError(f"embeddings must have shape ({X.shape[0]}, n_dims), got {embeddings.shape}")
-        return cls([InMemory(X)], embeddings=embeddings)
+        made = cls([InMemory(X)], embeddings=embeddings)
+        made._learn_from = learn_from
+        return made
 
     def rows(self, positions: Indices) -> Matrix:
         """(len(positions), n_features) in the order asked; each part is opened once."""
@@ -86,7 +91,9 @@ class Features:
         if self._embeddings is not None:
             return self._embeddings[positions]
         if self._projection is None:
-            self._projection = self.fit_projection(np.arange(self.n_items), np.random.default_rng(0))
+            self._projection = self.fit_projection(
+                np.arange(self.n_items) if self._learn_from is None else self._learn_from, np.random.default_rng(0)
+            )
         starts = range(0, max(len(positions), 1), EMBED_ROWS)  # no item at all still has its number of columns
         return np.concatenate([self._projection(self.rows(positions[start : start + EMBED_ROWS])) for start in starts])
 

@@ -50,7 +50,8 @@ class Projection:
         return cls(np.asarray(components, dtype=np.float32))
 
     def __call__(self, X: Matrix) -> Embeddings:
-        dense = X if self.components is None else X @ self._by_feature
+        with one_thread(only="blas"):
+            dense = X if self.components is None else X @ self._by_feature
         rows = np.asarray(dense, dtype=np.float32)
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         unit: Embeddings = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from querist import plugins
 from querist.config import FILE_NAME, Settings
-from querist.core.errors import QueristError
+from querist.core.errors import QueristError, SettingError
 from querist.pipeline.project import Project
 
 REQUIRED = ("numpy", "scipy", "scikit-learn", "pyarrow", "sqlalchemy", "pydantic", "skops")
@@ -51,17 +51,28 @@ def examine(folder: Path) -> list[Check]:
 def check_settings(settings: Settings) -> None:
     """Raises SettingError for a name that is no plugin, step or metric, before anything runs."""
     from querist.models.learners import resolve as resolve_learner
-    from querist.stages.evaluation.metrics import check
+    from querist.stages.evaluation.metrics import bounds, check
     from querist.stages.preprocessing.steps import resolve as resolve_steps
     from querist.stages.query_strategy.ask import make
+    from querist.training import make_learner
 
-    resolve_learner(settings.learner, settings.data.kind)
     resolve_steps(settings.preprocessing, settings.data.kind)
     make(settings.query.strategy, settings.query.params, settings.query.measures)
-    for name in settings.query.measures:
-        plugins.find("measures", name)
     for name in (settings.objective.metric, *settings.evaluation.metrics):
         check(name, settings.data.classes or None)
+    objective = settings.objective
+    least, largest = bounds(objective.metric)
+    if objective.goal is not None and not least <= objective.goal <= largest:
+        raise SettingError(
+            f"objective.goal = {objective.goal:g} can never be met: {objective.metric} lies between {least:g} and "
+            f"{largest:g}"
+        )
+    learner = settings.learner
+    if not settings.data.classes:
+        learner = learner.model_copy(update={"class_weight": None})
+    make_learner(resolve_learner(learner, settings.data.kind), learner, settings.data.classes or ("a", "b"), seed=0)
+    for name in settings.query.measures:
+        plugins.find("measures", name)
 
 
 def _project(folder: Path) -> list[Check]:

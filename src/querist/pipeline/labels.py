@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
-from querist.core.errors import DataError, HoldoutError, LedgerError, PoolExhausted, SettingError
+from querist.core.errors import DataError, HoldoutError, NoSuchRound, PoolExhausted, SettingError
 from querist.core.selection import stream
 from querist.snapshots.payload import payloads
 from querist.snapshots.snapshot import POOL, TEST
@@ -26,31 +27,46 @@ if TYPE_CHECKING:
 
 SPLIT_NAMES = ("pool", "validation", "test")
 SHOWN = 5
+SKIP = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
+EXAMPLE = '{"id": "r1", "label": "positive"}'
 IMAGE_ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"RIFF": ".webp"}
 
 
 def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool) -> dict[str, int]:
     rows = list(_read(file))
     snapshot, classes = project.snapshot, project.classes()
-    positions = snapshot.find([row["id"] for _, row in rows])
+    found = snapshot.find([row["id"] for _, row in rows])
+    used = snapshot.primaries(np.array(list(found.values()), dtype=np.intp))
+    positions = {item: int(at) for item, at in zip(found, used, strict=True) if at >= 0}
+    names = dict(zip(positions, snapshot.take(list(positions.values()), ["id"])["id"].to_pylist(), strict=True))
     splits = snapshot.splits()
     problems, outside, labels, empty = [], [], [], 0
+    answered: set[tuple[str, str]] = set()
     with project.ledger.begin() as tx:
         known = list_annotations(tx)
         newest = {(a.item, a.annotator): a for a in known}
         by_id = {a.id: a for a in known}
         for line, row in rows:
             item, label = row["id"], row["label"] or None
-            if label is None and not row.get("skip"):
+            skip = SKIP.get(str(row.get("skip") or "").strip().lower())
+            if skip is None or (skip and label):
+                problems.append(
+                    f"line {line}: skip = {row.get('skip')!r} must be yes or no, and no where there is a label"
+                )
+                continue
+            if label is None and not skip:
                 empty += 1
                 continue
-            if item not in positions:
+            if item not in found:
                 problems.append(f"line {line}: no item has the id {item!r}")
+                continue
+            if item not in positions:
+                problems.append(f"line {line}: item {item!r} is set aside, since its content is in the holdout too")
                 continue
             if label is not None and label not in classes:
                 problems.append(f"line {line}: label {label!r} is not among {list(classes)}; add it to data.classes")
                 continue
-            split = int(splits[positions[item]])
+            split, position, item = int(splits[positions[item]]), positions[item], names[item]
             if (split == POOL) == holdout:
                 outside.append(f"line {line}: item {item!r} is in the {SPLIT_NAMES[split]} split")
                 continue
@@ -58,10 +74,14 @@ def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool
             before = newest.get((item, who))
             if before is not None and before.label == label:
                 continue
-            made = _annotation(row, item, positions[item], split, label, who, before, line, iso(project.clock()))
+            made = _annotation(row, item, position, split, label, who, before, line, iso(project.clock()))
             if (same := by_id.get(made.id)) and (same.item, same.label) != (item, label):
                 problems.append(f"line {line}: annotation_id {made.id!r} stands for another answer already")
                 continue
+            if (item, who) in answered:
+                problems.append(f"line {line}: {who!r} answers {item!r} twice in this file, and not the same")
+                continue
+            answered.add((item, who))
             newest[item, who] = by_id[made.id] = made
             labels.append(made)
         _refuse(file, problems, outside, holdout)
@@ -74,10 +94,10 @@ def export_labels(project: Project, file: Path, *, round: int | None, holdout: i
         rounds = list_rounds(tx)
         answers = {a.item: a for a in list_annotations(tx)}
         if holdout is None and not rounds:
-            raise LedgerError("there is no round to export yet; run `querist run` first")
+            raise NoSuchRound("there is no round to export yet; run `querist run` first")
         number = round if round is not None else (rounds[-1].round if rounds else 0)
         if holdout is None and number not in {r.round for r in rounds}:
-            raise LedgerError(f"there is no round {number}; recorded rounds: {[r.round for r in rounds]}")
+            raise NoSuchRound(f"there is no round {number}; recorded rounds: {[r.round for r in rounds]}")
         asked = list_queries(tx, number) if holdout is None else []
     rows = [
         _row(q.item, {"round": q.round, "rank": q.rank + 1}, q.payload, answers.get(q.item)) for q in asked
@@ -119,8 +139,12 @@ def _annotation(
     seconds = row.get("seconds")
     try:
         seconds = float(seconds) if seconds not in (None, "") else None
+        if seconds is not None and not 0 <= seconds < float("inf"):
+            raise ValueError
     except (TypeError, ValueError):
-        raise DataError(f"line {line}: seconds = {seconds!r} is not a number; leave it empty if unknown") from None
+        raise DataError(
+            f"line {line}: seconds = {row.get('seconds')!r} is not a number from 0 up; leave it empty if unknown"
+        ) from None
     at = row.get("at") or now
     try:
         at = iso(datetime.fromisoformat(at))
@@ -202,11 +226,18 @@ def _write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         raise SettingError(f"cannot write labels to {file}: use a name that ends in .csv or .jsonl")
 
 
+FORMULA = ("=", "+", "-", "@", "\t")
+
+
 def _cell(name: str, value: Any) -> Any:
-    """Item text is not trusted: a spreadsheet must not run it as a formula."""
-    if name not in ("id", "label") and isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t"):
+    """Item text is not trusted: a spreadsheet must not run it as a formula. `_plain` takes the quote off again."""
+    if name not in ("id", "label") and isinstance(value, str) and value.startswith(FORMULA):
         return "'" + value
     return value
+
+
+def _plain(value: Any) -> Any:
+    return value[1:] if isinstance(value, str) and value[:1] == "'" and value[1:].startswith(FORMULA) else value
 
 
 def _read(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -222,22 +253,27 @@ def _read(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         absent = {"id", "label"} - set(row)
         if absent:
             raise DataError(f"{file}, line {line}: no {sorted(absent)[0]!r} among the columns {sorted(map(str, row))}")
-        yield line, {**row, "id": str(row["id"])}
+        yield line, {**{name: _plain(value) for name, value in row.items()}, "id": str(row["id"])}
 
 
 def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with file.open(newline="", encoding="utf-8-sig") as source:
-        reader = csv.DictReader(source)
-        for row in reader:
-            yield reader.line_num, dict(row)
+    csv.field_size_limit(sys.maxsize)
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as source:
+            reader = csv.DictReader(source, restkey="")
+            for row in reader:
+                yield reader.line_num, dict(row)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
 
 
 def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with file.open(encoding="utf-8-sig") as source:
-        for number, line in enumerate(source, start=1):
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise DataError(f"{file}, line {number}: not valid JSON ({error.msg})") from None
-                yield number, row
+    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                raise DataError(f"{file}, line {number}: not valid JSON in UTF-8 ({error})") from None
+            if not isinstance(row, dict) or not all(isinstance(v, str | int | float | None) for v in row.values()):
+                raise DataError(f"{file}, line {number}: must be an object of plain values, e.g. {EXAMPLE}")
+            yield number, row

@@ -135,7 +135,7 @@ class Project:
 
         `oracle` names a column that answers in place of people. Without it the run ends in status "waiting" and goes
         on when labels have been imported. With neither `rounds` nor a goal or budget, a simulation does one more round.
-        Killed at any moment and started again, it ends with the same record as an undisturbed run.
+        With any of them, killed at any moment and started again, it ends with the same record as an undisturbed run.
         """
         from querist.pipeline.runner import run_round
 
@@ -145,7 +145,7 @@ class Project:
             if rounds is None and oracle is not None and not self._has_end():
                 rounds = max(number, 1)
             while True:
-                stop = self.stop() if number else None
+                stop = self.stop() if number and not self._is_open(number) else None
                 if stop is not None:
                     return Outcome("stopped", number - 1, stop.reason)
                 if rounds is not None and number > rounds:
@@ -163,8 +163,9 @@ class Project:
         """Reads id and label (and annotator, seconds, note, at) from CSV or JSONL; all of the file or nothing.
 
         An empty label is no answer yet, unless the column `skip` says that the item was skipped.
-        Raises HoldoutError for an item outside the pool unless `holdout`, which takes only those and uses them for
-        evaluation alone.
+        Raises HoldoutError for an item outside the pool unless `holdout`, which takes only those: test items for
+        evaluation alone, validation items for calibration and search. A label of a duplicate goes to the item of its
+        group that is in use.
         """
         from querist.pipeline.labels import import_labels
 
@@ -222,7 +223,10 @@ class Project:
 
     def stop(self) -> Any:
         """Why the loop should end by today's settings (a Stop with its reason), or None."""
-        from querist.stages.evaluation.stopping import Spent, decide
+        from querist.asking import budget_left
+        from querist.stages.evaluation.step import spending
+        from querist.stages.evaluation.stopping import Stop, decide
+        from querist.store.annotations import effort
         from querist.store.models import list_metrics
         from querist.store.steps import find_step
 
@@ -230,24 +234,35 @@ class Project:
         with self.ledger.begin() as tx:
             done = find_step(tx, last, "evaluation")
             metrics = {m.name: m for m in list_metrics(tx, last)}
+            asked = effort(tx)
         if done is None:
             return None
+        spent = spending(asked, self.settings.objective)
         goal = metrics.get(self.settings.objective.metric)
-        return decide(
+        stop = decide(
             self.settings.objective,
             value=goal.value if goal else None,
             value_low=goal.low if goal else None,
             value_high=goal.high if goal else None,
-            spent=Spent(**done.result["spent"]),
+            spent=spent,
             pool_left=int(done.result["pool_left"]),
             today=self.clock().date(),
         )
+        if stop is None and budget_left(asked, self.settings.objective) == 0:
+            return Stop("budget spent: it does not pay for one more label", "budget_labels")
+        return stop
 
     def classes(self, oracle: str | None = None) -> tuple[str, ...]:
-        """Class names in the order of their codes. Raises SettingError when nothing tells them."""
+        """Class names in the order of their codes; new ones come last. Raises SettingError when nothing tells them."""
+        from querist.store.models import list_models
+
         classes: tuple[str, ...] = tuple(self.settings.data.classes)
         if not classes:
-            _, classes = self.snapshot.labels(oracle or "label")
+            _, found = self.snapshot.labels(oracle or "label")
+            with self.ledger.begin() as tx:
+                models = list_models(tx)
+            learned = tuple(models[-1].learner["classes"]) if models else ()
+            classes = (*learned, *(name for name in found if name not in learned))
         if not classes:
             raise SettingError(
                 "no classes are known: the data has no labels, so set data.classes, e.g. ['positive', 'negative']"
@@ -265,10 +280,12 @@ class Project:
         return spec, features.build(self.snapshot, spec.encoder, params, cache=cache, seed=seed, progress=progress)
 
     def _context(self, oracle: str | None, progress: Progress) -> Callable[[int], Any]:
+        from querist.pipeline.doctor import check_settings
         from querist.stages.evaluation.metrics import check
         from querist.step import Context, Stopwatch
 
         oracle = "label" if oracle is not None and oracle == self.settings.data.label else oracle
+        check_settings(self.settings)
         snapshot, classes = self.snapshot, self.classes(oracle)
         for name in (self.settings.objective.metric, *self.settings.evaluation.metrics):
             check(name, classes)
@@ -294,6 +311,13 @@ class Project:
             )
 
         return context
+
+    def _is_open(self, number: int) -> bool:
+        """Whether the round has been asked already: then it is finished first, for its labels are paid."""
+        from querist.store.rounds import list_rounds
+
+        with self.ledger.begin() as tx:
+            return any(r.round == number for r in list_rounds(tx))
 
     def _left_to_ask(self, context: Any) -> bool:
         """Whether the pool holds a candidate, or the round has its queries already."""

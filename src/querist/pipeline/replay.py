@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from querist.asking import budget_left
 from querist.config import Settings
 from querist.core.protocols import Strategy
 from querist.core.selection import stream
@@ -19,6 +20,7 @@ from querist.stages.evaluation.metrics import measure
 from querist.stages.initial_model.seed_set import draw_seed
 from querist.stages.query_strategy.ask import ask, make
 from querist.stages.uncertainty_scoring.combine import combine
+from querist.store.annotations import Effort
 from querist.training import make_learner
 
 
@@ -82,7 +84,7 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
             proba=proba,
             scores=combine(weights, proba)[0],
             embed=lambda indices, at=open_: task.features.embed(at[indices]),  # type: ignore[misc]  # bound per round
-            budget_left=(task.rounds - number + 1) * settings.query.batch_size,
+            budget_left=budget_left(Effort(len(labeled), 0.0, len(labeled)), settings.objective),
             **_model(strategy, learner, task, open_, labeled),
         )
         chosen = open_[ask(strategy, pool, size, stream(root, repeat, number, "query_strategy")).indices]

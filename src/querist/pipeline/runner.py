@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from querist.config import QuerySettings
+from querist.core.hashing import key_of
 from querist.stages.evaluation.step import Evaluation
 from querist.stages.human_labeling.step import HumanLabeling
 from querist.stages.initial_model.step import InitialModel, SeedSet
@@ -56,7 +57,7 @@ def run_step(step: AnyStep, ledger: Ledger, ctx: Context, clock: Callable[[], da
                     round=ctx.round,
                     name=step.NAME,
                     version=step.VERSION,
-                    inputs=inputs.key,
+                    inputs=key_of(inputs.key, ctx.round, ctx.snapshot.id, ctx.settings_key, list(ctx.classes)),
                     result=result.values,
                     started_at=iso(ctx.now),
                     seconds=time.perf_counter() - start,

@@ -16,7 +16,7 @@ from querist.core.errors import DataError, SettingError, ShapeError
 from querist.core.selection import stream
 from querist.core.types import Indices
 from querist.pipeline.replay import Task, make_strategy, run_one, score_full
-from querist.stages.evaluation.comparison import compare
+from querist.stages.evaluation.comparison import as_json, compare
 from querist.stages.evaluation.metrics import check
 from querist.stages.initial_model.seed_set import seed_size as size_of_seed
 
@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int | None], None]
 def simulate(
     source: str | Path | None = None,
     *,
-    X: Any = None,  # Any: array, CSR matrix, list of texts
+    X: Any = None,  # Any: array or CSR matrix
     y: Any = None,
     test: Any = None,
     id: str | None = None,
@@ -126,8 +126,10 @@ def _from_arrays(X: Any, y: Any, test: Any, settings: Settings, metrics: tuple[s
     from querist.models.learners import LearnerSpec
 
     labels, head = np.asarray(y), settings.learner.name
-    if X is None or labels.ndim != 1:
-        raise SettingError("simulate needs a source (a file to read) or the arrays X and y (n_items,)")
+    if not hasattr(X, "shape") or labels.ndim != 1:
+        raise SettingError("simulate needs a source (a file to read) or the arrays X (n_items, n_features) and y")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise SettingError("y holds NaN; leave items without a label out of X and y")
     classes, codes = np.unique(labels, return_inverse=True)
     n_items = X.shape[0]
     if n_items != len(codes):
@@ -136,10 +138,14 @@ def _from_arrays(X: Any, y: Any, test: Any, settings: Settings, metrics: tuple[s
         in_test = np.zeros(n_items, dtype=bool)
         in_test[stream(settings.project.seed, 0, "holdout").permutation(n_items)[: n_items // 5]] = True
     else:
-        in_test = np.zeros(n_items, dtype=bool)
-        in_test[np.asarray(test)] = True
+        in_test, which = np.zeros(n_items, dtype=bool), np.asarray(test)
+        if which.dtype == bool and which.shape != (n_items,):
+            raise ShapeError(f"test is a mask of shape {which.shape}, X has {n_items} rows")
+        if which.dtype != bool and len(which) and (which.min() < 0 or which.max() >= n_items):
+            raise ShapeError(f"test names rows {which.min()}..{which.max()}, X has {n_items}")
+        in_test[which] = True
     return _task(
-        Features.of(X),
+        Features.of(X, learn_from=np.flatnonzero(~in_test)),
         codes.astype(np.int64),
         ~in_test,
         np.zeros(n_items, dtype=bool),
@@ -257,6 +263,10 @@ def _report(
 ) -> dict[str, Any]:
     from joblib import Parallel, cpu_count, delayed, parallel_config
 
+    if isinstance(strategies, str) or not strategies or len(set(strategies)) < len(strategies):
+        raise SettingError(f"strategies = {strategies!r} must be a list of different names, e.g. ['margin', 'random']")
+    if repeats < 1 or task.rounds < 0:
+        raise SettingError(f"repeats = {repeats} must be at least 1 and rounds = {task.rounds} at least 0")
     for name in task.metrics:
         check(name, task.classes)
     for name in strategies:
@@ -277,11 +287,11 @@ def _report(
         "dataset": dataset,
         "n_pool": len(task.pool),
         "n_test": len(task.test),
-        "full": full,
-        "runs": runs,
+        "full": dict(zip(full, as_json(np.array(list(full.values()))), strict=True)),
+        "runs": [{**r, "metrics": {m: as_json(np.array(v)) for m, v in r["metrics"].items()}} for r in runs],
         "summary": compare(runs, full, confidence=task.settings.evaluation.confidence),
     }
     if json is not None:
         Path(json).parent.mkdir(parents=True, exist_ok=True)
-        Path(json).write_text(json_module.dumps(out, indent=1) + "\n", encoding="utf-8")
+        Path(json).write_text(json_module.dumps(out, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return out

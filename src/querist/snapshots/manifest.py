@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +25,13 @@ class Shard:
     rows: int
     bytes: int
     start: int
+
+    def __post_init__(self) -> None:
+        """A manifest comes from outside: its names become paths, its numbers positions."""
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"{self.sha256!r} is no SHA-256")
+        if not all(type(n) is int and n >= 0 for n in (self.rows, self.bytes, self.start)):
+            raise ValueError(f"rows, bytes and start of shard {self.sha256[:8]} must be whole numbers")
 
     @property
     def name(self) -> str:

@@ -48,6 +48,7 @@ class Snapshot:
         self.classes = manifest.classes
         self.shards: tuple[Shard, ...] = manifest.shards
         self.n_items = manifest.n_items
+        self._sound: set[str] = set()
         self._labels: dict[tuple[str, tuple[str, ...]], Codes] = {}
 
     @classmethod
@@ -88,7 +89,7 @@ class Snapshot:
         """(n_items,) class numbers, -1 where unknown or not in `classes`, and the classes they count.
 
         `column` is "label" or a context column, whose classes are its sorted values when none are given. A primary
-        item without one of them has that of the first item of its group that has one.
+        item without one of them has that of the first item of its group and split that has one.
         """
         stored = self._stored(column)
         if classes is None:
@@ -189,15 +190,39 @@ class Snapshot:
             codes.append(at.to_numpy().astype(np.int64))
         return np.concatenate(codes)
 
+    def primaries(self, positions: Indices) -> Indices:
+        """The item in use of each position's group in its split; -1 where there is none."""
+        groups = self._groups_in_splits()
+        used = np.flatnonzero(self._primary)
+        order = used[np.argsort(groups[used], kind="stable")]
+        at = np.searchsorted(groups[order], groups[positions]).clip(max=max(len(order) - 1, 0))
+        found = order[at] if len(order) else np.full(len(positions), -1)
+        return np.where(groups[found] == groups[positions], found, -1)
+
+    def _groups_in_splits(self) -> NDArray[np.uint64]:
+        """(n_items,) group, told apart by split: a holdout item neither lends nor borrows a label."""
+        groups = [self.read(s, ["group"]).column("group").to_numpy().astype(np.uint64) for s in self.shards]
+        told: NDArray[np.uint64] = np.concatenate([np.empty(0, np.uint64), *groups])
+        return told ^ (self._splits.astype(np.uint64) << np.uint64(62))
+
     def _lend(self, codes: Codes) -> Codes:
         lacking, lenders = np.flatnonzero(self._primary & (codes < 0)), np.flatnonzero(~self._primary & (codes >= 0))
         if len(lacking) and len(lenders):
-            groups = np.concatenate([self.read(s, ["group"]).column("group").to_numpy() for s in self.shards])
+            groups = self._groups_in_splits()
             known, first = np.unique(groups[lenders], return_index=True)
             at = np.searchsorted(known, groups[lacking]).clip(max=len(known) - 1)
             same = known[at] == groups[lacking]
             codes[lacking[same]] = codes[lenders[first[at[same]]]]
         return codes
+
+    def _check(self, shard: Shard) -> None:
+        """Each shard's bytes are compared with their checksum once, before anything is read from them."""
+        if shard.sha256 in self._sound:
+            return
+        if sha256(self._folder.read(shard.name)) != shard.sha256:
+            path = self._folder.path(shard.name)
+            raise SnapshotCorrupt(f"{path} differs from its checksum; restore it from a backup")
+        self._sound.add(shard.sha256)
 
     def _read(self, shard: Shard, columns: Sequence[str] | None, rows: NDArray[np.intp] | None) -> pa.Table:
         """The shard, or its `rows` (sorted), of which only the row groups that hold them are read."""
@@ -209,6 +234,7 @@ class Snapshot:
             if name not in self.manifest.schema:
                 raise UnknownName("column", name, self.columns())
         try:
+            self._check(shard)
             with self._folder.open(shard.name) as stream, pq.ParquetFile(stream) as file:
                 if rows is None:
                     return file.read(columns=names)
@@ -222,7 +248,7 @@ class Snapshot:
                 return file.read_row_groups(groups.tolist(), columns=names).take(local)
         except (FileNotFoundError, pa.ArrowException) as error:
             path = self._folder.path(shard.name)
-            raise SnapshotCorrupt(f"{path} cannot be read ({error}); restore it or ingest the source again") from None
+            raise SnapshotCorrupt(f"{path} cannot be read ({error}); restore it from a backup") from None
 
 
 def list_snapshots(url: str | Path) -> list[Manifest]:

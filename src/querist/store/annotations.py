@@ -42,7 +42,7 @@ def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> in
 
 @dataclass(frozen=True)
 class Effort:
-    """Annotations of pool items so far: how many, their measured seconds, and how many came without a time."""
+    """Pool items answered so far, the measured seconds of all answers, and the answers that came without a time."""
 
     labels: int
     seconds: float
@@ -50,9 +50,10 @@ class Effort:
 
 
 def effort(tx: Tx) -> Effort:
-    counts = select(func.count(), func.sum(table.c.seconds), func.count(table.c.seconds)).where(table.c.split == "pool")
-    labels, seconds, timed = tx.execute(counts).one()
-    return Effort(labels, seconds or 0.0, labels - timed)
+    seconds = table.c.seconds
+    counts = select(func.count(table.c.item.distinct()), func.count(), func.sum(seconds), func.count(seconds))
+    labels, answers, measured, timed = tx.execute(counts.where(table.c.split == "pool")).one()
+    return Effort(labels, measured or 0.0, answers - timed)
 
 
 def annotated_positions(tx: Tx) -> list[int]:

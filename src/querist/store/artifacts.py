@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.core.errors import SnapshotCorrupt
+from querist.core.errors import SettingError, SnapshotCorrupt
 from querist.core.hashing import sha256
 
 
@@ -18,13 +18,16 @@ class Artifacts:
     def __init__(self, url: str, *, base: Path = Path()) -> None:
         from fsspec.core import url_to_fs
 
-        self._fs, self._root = url_to_fs(url if "://" in url else str(base / url))
+        try:
+            self._fs, self._root = url_to_fs(url if "://" in url else str(base / url))
+        except (ValueError, ImportError) as error:
+            raise SettingError(f"storage.artifacts = {url!r} cannot be opened: {error}") from None
 
     def put(self, data: bytes) -> str:
         """Stores `data` and returns its SHA-256; the same bytes are stored once."""
         name = sha256(data)
         path = self._path(name)
-        if not self._fs.exists(path):
+        if not self._fs.exists(path) or self._fs.size(path) != len(data):
             aside = f"{self._root}/aside/{name}.{os.getpid()}"
             self._fs.makedirs(os.path.dirname(aside), exist_ok=True)
             self._fs.pipe_file(aside, data)

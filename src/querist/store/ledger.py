@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from querist.core.errors import LedgerError, MissingExtra, SettingError
 from querist.core.hashing import sha256
@@ -25,14 +25,13 @@ class Ledger:
 
     def __init__(self, url: str, *, base: Path = Path()) -> None:
         self._engine = _engine(url, base)
-        self.is_sqlite = self._engine.dialect.name == "sqlite"
         try:
             with self._engine.begin() as tx:
                 if not inspect(tx).has_table("schema_version"):
                     tables.metadata.create_all(tx)
                     tx.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
                 found = tx.execute(select(tables.schema.c.version)).scalar_one()
-        except OperationalError as error:
+        except DatabaseError as error:
             raise LedgerError(f"cannot open the ledger {self.url}: {error.orig}") from error
         if found != tables.SCHEMA_VERSION:
             raise LedgerError(
@@ -47,16 +46,19 @@ class Ledger:
     @contextmanager
     def begin(self) -> Iterator[Tx]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
-        with self._engine.begin() as tx:
-            yield tx
+        try:
+            with self._engine.begin() as tx:
+                yield tx
+        except DatabaseError as error:
+            raise LedgerError(f"the ledger {self.url} refused: {error.orig}") from error
 
     def close(self) -> None:
         self._engine.dispose()
 
 
 def iso(at: datetime) -> str:
-    """UTC, to the millisecond: sorts as text in both databases."""
-    return at.isoformat(timespec="milliseconds")
+    """UTC (a time without a zone counts as UTC), to the millisecond: sorts as text in both databases."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def digest(tx: Tx) -> str:
@@ -68,17 +70,20 @@ def digest(tx: Tx) -> str:
     content: dict[str, Any] = {}
     for table in tables.APPEND_ONLY:
         columns = [c for c in table.columns if c.name not in leave_out]
-        order = table.c.seq if "seq" in table.c else None
-        statement = select(*columns).order_by(*([order] if order is not None else table.primary_key.columns))
-        content[table.name] = [list(row) for row in tx.execute(statement)]
+        statement = select(*columns).order_by(table.c.seq) if "seq" in table.c else select(*columns)
+        rows = [list(row) for row in tx.execute(statement)]
+        # In Python, since each database sorts text its own way.
+        content[table.name] = rows if "seq" in table.c else sorted(rows, key=lambda row: json.dumps(row[:2]))
     return sha256(json.dumps(content, sort_keys=True).encode())
 
 
 def _engine(url: str, base: Path) -> Any:  # Any: sqlalchemy's Engine, untyped in its event hooks
     try:
         parsed = make_url(url)
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ArgumentError
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed)
+            return create_engine(parsed, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError) as error:
         raise SettingError(
             f"storage.ledger = {url!r} is no database URL; use sqlite:///file.db or postgresql+psycopg://user@host/name"
@@ -89,12 +94,13 @@ def _engine(url: str, base: Path) -> Any:  # Any: sqlalchemy's Engine, untyped i
         file = base / parsed.database
         file.parent.mkdir(parents=True, exist_ok=True)
         parsed = parsed.set(database=str(file))
-    engine = create_engine(parsed, connect_args={"timeout": 30, "isolation_level": None})
+    engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": 30, "isolation_level": None})
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _: object) -> None:
         # FULL: a label that was acknowledged survives a power cut, because people are paid per label.
         connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA recursive_triggers=ON")  # INSERT OR REPLACE deletes, too
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:

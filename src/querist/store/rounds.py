@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from querist.core.errors import HoldoutError, LedgerError
+from querist.core.errors import HoldoutError, NoSuchRound
 from querist.store.ledger import Tx, iso
 from querist.store.tables import queries, rounds
 
@@ -63,7 +63,7 @@ def get_round(tx: Tx, number: int) -> Round:
     row = tx.execute(select(rounds).where(rounds.c.round == number)).mappings().first()
     if row is None:
         known = list(tx.execute(select(rounds.c.round).order_by(rounds.c.round)).scalars())
-        raise LedgerError(f"there is no round {number}; recorded rounds: {known or 'none yet'}")
+        raise NoSuchRound(f"there is no round {number}; recorded rounds: {known or 'none yet'}")
     return Round(**{**row, "thresholds": json.loads(row["thresholds"])})
 
 

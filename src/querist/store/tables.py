@@ -105,7 +105,7 @@ models = _table(
 metrics = _table(
     "metrics",
     Column("round", Integer, ForeignKey("rounds.round"), primary_key=True, autoincrement=False),
-    Column("name", String(200), primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("model_version", String(64), nullable=False),
     Column("value", Float, nullable=False),
     Column("low", Float),
@@ -137,8 +137,12 @@ BEGIN RAISE EXCEPTION 'the ledger is append-only: %%', TG_TABLE_NAME; END $$ LAN
 _POSTGRES = """CREATE OR REPLACE TRIGGER {t}_append_only BEFORE UPDATE OR DELETE ON {t}
 FOR EACH ROW EXECUTE FUNCTION querist_append_only()"""
 
+_TRUNCATE = """CREATE OR REPLACE TRIGGER {t}_no_truncate BEFORE TRUNCATE ON {t}
+FOR EACH STATEMENT EXECUTE FUNCTION querist_append_only()"""
+
 event.listen(metadata, "before_create", _ddl(_FUNCTION).execute_if(dialect="postgresql"))
 for _t in APPEND_ONLY:
     for _verb in ("UPDATE", "DELETE"):
         event.listen(_t, "after_create", _ddl(_SQLITE.format(t=_t.name, v=_verb)).execute_if(dialect="sqlite"))
     event.listen(_t, "after_create", _ddl(_POSTGRES.format(t=_t.name)).execute_if(dialect="postgresql"))
+    event.listen(_t, "after_create", _ddl(_TRUNCATE.format(t=_t.name)).execute_if(dialect="postgresql"))

@@ -54,7 +54,8 @@ def warning(ece: float, limit: float, tolerance: float) -> str | None:
 def _error(correct: NDArray[np.bool_], confidence: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     """(n_resamples,) error of (n_resamples, n) hits; confidence (n,) ascending."""
     n = len(confidence)
-    starts = np.unique(np.arange(min(bins, n)) * n // min(bins, n))
+    # A bin starts where the confidence changes: items of equal confidence lie in one bin, in whatever order they come.
+    starts = np.unique(np.searchsorted(confidence, confidence[np.arange(min(bins, n)) * n // min(bins, n)]))
     gaps = np.add.reduceat(correct - confidence, starts, axis=1)
     error: NDArray[np.float64] = np.abs(gaps).sum(axis=1) / n
     return error

@@ -49,10 +49,10 @@ def _metric(
     mean = values.mean(axis=0)
     half = t_half_width(values, confidence)
     found: dict[str, Any] = {
-        "mean": mean.tolist(),
-        "low": (mean - half).tolist(),
-        "high": (mean + half).tolist(),
-        "mean_of_curve": float(values.mean()),
+        "mean": as_json(mean),
+        "low": as_json(mean - half),
+        "high": as_json(mean + half),
+        "mean_of_curve": as_json(values.mean(keepdims=True).ravel())[0],
     }
     if full is not None and higher_is_better(metric):
         for share in SHARES:
@@ -68,6 +68,9 @@ def _metric(
 def paired(differences: NDArray[np.float64], confidence: float) -> dict[str, Any]:
     """Mean of paired differences (positive: better), its t-interval, and a verdict that says when it is noise."""
     mean, pairs = float(differences.mean()), len(differences)
+    if np.isnan(mean):
+        undefined = {"difference": None, "wins": 0, "pairs": pairs, "low": None, "high": None}
+        return {**undefined, "verdict": "undefined on this holdout"}
     wins = int((differences > 0).sum())
     found: dict[str, Any] = {"difference": mean, "wins": wins, "pairs": pairs, "low": None, "high": None}
     if pairs < 3:
@@ -84,11 +87,16 @@ def paired(differences: NDArray[np.float64], confidence: float) -> dict[str, Any
     return {**found, "low": low, "high": high, "verdict": verdict}
 
 
+def as_json(values: NDArray[np.float64]) -> list[float | None]:
+    """JSON has no NaN: None stands for what is not known."""
+    return [None if np.isnan(v) else float(v) for v in values]
+
+
 def t_half_width(values: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:
-    """Half width of Student's interval for the mean over the first axis; 0 where one row tells nothing of spread."""
+    """Half width of Student's interval for the mean over the first axis; NaN where one row tells nothing of spread."""
     n = len(values)
     if n < 2:
-        return np.zeros(values.shape[1])
+        return np.full(values.shape[1], np.nan)
     from scipy.stats import t
 
     spread: NDArray[np.float64] = values.std(axis=0, ddof=1) / np.sqrt(n)

@@ -22,6 +22,7 @@ from querist.stages.evaluation.metrics import (
     class_recall,
     confusion_matrix,
     of_confusion,
+    one_class,
 )
 
 BLOCK_WEIGHTS = 4_000_000
@@ -47,7 +48,10 @@ def bootstrap(
     A metric that is a mean over items is drawn as the mean of drawn items.
     The interval spans the percentile interval as it is and moved by its bias (median of resamples against value):
     macro F1 of many small classes is lower in resamples than in the holdout, and percentiles alone then miss the truth.
-    NaN, NaN, NaN where the metric is undefined.
+    Recall and precision of one class are proportions of few items and have Wilson's interval (1927); F1 of one class
+    is resampled as that class against the rest.
+    Bounds are NaN where nothing can be said (perfect separation leaves ROC-AUC no spread), the value too where the
+    metric is undefined.
     """
     check(name, classes)
     y, proba = check_truth(y, proba, len(classes))
@@ -61,10 +65,16 @@ def bootstrap(
     else:
         matrix, function = confusion_matrix(y, proba), of_confusion(name, classes)
         value = float(function(matrix))
+        if (code := one_class(name, classes)) is not None:
+            if not name.startswith("f1:"):
+                return value, *_proportion(name, matrix, code, confidence)
+            matrix, function = _against_the_rest(matrix, code), of_confusion("f1:it", ("it", "rest"))
         values = np.concatenate([function(drawn) for drawn in _confusions(matrix, resamples, rng)])
     values = values[~np.isnan(values)]
     if np.isnan(value) or not len(values):
         return float("nan"), float("nan"), float("nan")
+    if values.min() == values.max():  # no resample differs, so nothing is known of the spread
+        return value, float("nan"), float("nan")
     low, middle, high = np.quantile(values, [(1 - confidence) / 2, 0.5, (1 + confidence) / 2])
     bias, (least, largest) = float(middle) - value, bounds(name)
     return (
@@ -85,6 +95,22 @@ def per_class(y: Codes, proba: Probabilities, classes: Sequence[str]) -> list[di
         {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(support)}
         for name, p, r, f, support in rows
     ]
+
+
+def _against_the_rest(matrix: Confusion, code: int) -> Confusion:
+    """(2, 2): the class first, all others together second."""
+    hits, row, column = matrix[code, code], matrix[code].sum(), matrix[:, code].sum()
+    return np.array([[hits, row - hits], [column - hits, matrix.sum() - row - column + hits]])
+
+
+def _proportion(name: str, matrix: Confusion, code: int, confidence: float) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    of = matrix[code] if name.startswith("recall:") else matrix[:, code]
+    if of.sum() == 0:
+        return float("nan"), float("nan")
+    found = binomtest(int(matrix[code, code]), int(of.sum())).proportion_ci(confidence, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def _confusions(matrix: Confusion, resamples: int, rng: np.random.Generator) -> Iterator[Confusion]:

@@ -69,7 +69,7 @@ def mcc(matrix: Confusion) -> Floats:
 
 
 def log_loss(y: Codes, proba: Probabilities, weights: Floats) -> Floats:
-    """(...,) mean -log P(true class) in nats; a probability of 0 counts as the smallest float64 step above 0."""
+    """(...,) mean -log P(true class) in nats; a probability of 0 counts as 2.2e-16."""
     return _ratio(weights @ log_losses(y, proba), weights.sum(axis=-1))
 
 
@@ -184,6 +184,12 @@ def check_truth(y: Codes, proba: Probabilities, n_classes: int) -> tuple[Codes, 
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= n_classes:
         raise ShapeError(f"labels must be class codes 0..{n_classes - 1}, got {np.unique(y)[:5]} ({y.dtype})")
     return y.astype(np.int64), proba
+
+
+def one_class(name: str, classes: Sequence[str]) -> int | None:
+    """The number of the class that a metric such as recall:CLASS is about; None for the others."""
+    kind, colon, label = name.partition(":")
+    return list(classes).index(label) if colon and kind in OF_CLASS else None
 
 
 def _mean_over_classes(

@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 
 from querist.asking import candidates, seconds_spent
+from querist.config import ObjectiveSettings
 from querist.core.hashing import key_of
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices
@@ -57,7 +58,7 @@ class Evaluation:
             codes=arrays["test_codes"],
             n_labels=len(arrays["pool_positions"]),
             model=current_model(tx),
-            spent=spending(effort(tx), ctx),
+            spent=spending(effort(tx), ctx.settings.objective),
             pool_left=len(candidates(tx, ctx)),
             today=ctx.now.date(),
             settings=ctx.settings_key,
@@ -116,14 +117,22 @@ class Evaluation:
         found |= {"ece": (ece, None, None), "ece_limit": (limit, None, None), "brier": (brier(y, proba), None, None)}
         warned = warning(ece, limit, settings.calibration_tolerance)
         metrics = [
-            Metric(ctx.round, name, inputs.model.version, value, low, high, len(y), inputs.n_labels)
+            Metric(ctx.round, name, inputs.model.version, value, _known(low), _known(high), len(y), inputs.n_labels)
             for name, (value, low, high) in found.items()
             if np.isfinite(value)
         ]
-        return metrics, [warned] if warned else []
+        warnings = [warned] if warned else []
+        undefined = sorted(set(found) - {m.name for m in metrics})
+        if undefined:
+            warnings.append(f"undefined on this holdout: {', '.join(undefined)}; label holdout items of more classes")
+        return metrics, warnings
 
 
-def spending(asked: Effort, ctx: Context) -> Spent:
+def _known(bound: float | None) -> float | None:
+    return None if bound is None or not np.isfinite(bound) else bound
+
+
+def spending(asked: Effort, objective: ObjectiveSettings) -> Spent:
     """What the labels asked so far took."""
-    money = asked.labels * (ctx.settings.objective.cost_per_label or 0.0)
-    return Spent(labels=asked.labels, money=money, hours=seconds_spent(asked, ctx) / 3600)
+    money = asked.labels * (objective.cost_per_label or 0.0)
+    return Spent(labels=asked.labels, money=money, hours=seconds_spent(asked, objective) / 3600)

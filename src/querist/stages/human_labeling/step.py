@@ -54,7 +54,10 @@ class HumanLabeling:
         open_queries = [q for q in inputs.asked if q.item not in answered]
         answers = simulated_answers(open_queries, ctx) if ctx.oracle else []
         missing = len(open_queries) - len(answers)
-        return Outputs(answers, missing, {} if missing else known_labels([*inputs.annotations, *answers], ctx))
+        labels = {} if missing else known_labels([*inputs.annotations, *answers], ctx)
+        if not missing and not ctx.oracle and len(labels["pool"][0]) == 0:
+            missing = len(inputs.asked)  # all were skipped, and a model needs one label at least
+        return Outputs(answers, missing, labels)
 
     def write(self, tx: Tx, outputs: Outputs, ctx: Context) -> StepResult:
         add_annotations(tx, outputs.answers, now=ctx.now)
@@ -67,6 +70,7 @@ class HumanLabeling:
             "done",
             {
                 "labels": ctx.artifacts.put_arrays(**arrays),
+                "classes": list(ctx.classes),
                 "n_labels": len(outputs.labels["pool"][0]),
                 "n_validation": len(outputs.labels["validation"][0]),
                 "n_test": len(outputs.labels["test"][0]),

@@ -46,7 +46,7 @@ class SeedSet:
     def read(self, tx: Tx, ctx: Context) -> SeedInputs:
         open_positions = candidates(tx, ctx)
         n_known = usable_pool(ctx) - len(open_positions)
-        return SeedInputs(open_positions, n_known, budget_left(effort(tx), ctx), ctx.settings_key)
+        return SeedInputs(open_positions, n_known, budget_left(effort(tx), ctx.settings.objective), ctx.settings_key)
 
     def compute(self, inputs: SeedInputs, ctx: Context) -> SeedOutputs:
         settings = ctx.settings.seed_set

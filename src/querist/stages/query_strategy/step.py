@@ -22,7 +22,7 @@ from querist.store.ledger import Tx
 from querist.store.models import Model
 from querist.store.rounds import Query
 from querist.store.steps import find_step
-from querist.training import current_model, load_learner
+from querist.training import codes_of, current_model, load_learner
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ class QueryStrategy:
         if scored is None or labels is None:
             raise LedgerError(f"round {ctx.round} has no scores yet; uncertainty scoring comes first")
         known = ctx.artifacts.get_arrays(labels.result["labels"])
+        codes = codes_of(labels.result["classes"], ctx.classes)
         return Inputs(
             scored=scored.result,
             arrays=ctx.artifacts.get_arrays(scored.result["scores"]),
             model=current_model(tx),
-            affordable=budget_left(effort(tx), ctx),
-            labeled=(known["pool_positions"], known["pool_codes"]),
+            affordable=budget_left(effort(tx), ctx.settings.objective),
+            labeled=(known["pool_positions"], codes[known["pool_codes"]]),
         )
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
