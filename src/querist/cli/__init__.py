@@ -41,8 +41,11 @@ def main() -> NoReturn:
     status = _run()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Reading Parquet leaves native threads behind, and now and then they abort an interpreter that shuts down.
-    os._exit(status)
+    if status:
+        # An error can end the interpreter while native threads of a reader still run; now and then that aborts it,
+        # and the caller would see another status.
+        os._exit(status)
+    sys.exit(0)
 
 
 def _run() -> int:

@@ -81,8 +81,11 @@ def _encode_all(
 
     workers = min(jobs or cpu_count(), len(todo))
     tasks = (delayed(_encode_whole)(encoder, snapshot, shard, folder) for shard in todo)
-    yield from Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
-    get_reusable_executor().shutdown()  # idle workers would hold 250 MB each for five more minutes
+    try:
+        yield from Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
+    finally:
+        # Idle workers would hold 250 MB each, and the output of this process, for five more minutes.
+        get_reusable_executor().shutdown(kill_workers=True)
 
 
 def _encode(encoder: Encoder, snapshot: Snapshot, shard: Shard, folder: Path) -> Iterator[int]:

@@ -262,6 +262,7 @@ def _report(
     ids: Ids,
 ) -> dict[str, Any]:
     from joblib import Parallel, cpu_count, delayed, parallel_config
+    from joblib.externals.loky import get_reusable_executor
 
     if isinstance(strategies, str) or not strategies or len(set(strategies)) < len(strategies):
         raise SettingError(f"strategies = {strategies!r} must be a list of different names, e.g. ['margin', 'random']")
@@ -274,11 +275,15 @@ def _report(
     work = [delayed(score_full)(task), *(delayed(run_one)(task, s, r) for r in range(repeats) for s in strategies)]
     jobs = min(jobs or cpu_count(), len(work))
     done = []
-    with parallel_config("loky", inner_max_num_threads=1):
-        for found in Parallel(n_jobs=jobs, return_as="generator")(work):
-            done.append(found)
-            if progress:
-                progress("simulate", len(done), len(work))
+    try:
+        with parallel_config("loky", inner_max_num_threads=1):
+            for found in Parallel(n_jobs=jobs, return_as="generator")(work):
+                done.append(found)
+                if progress:
+                    progress("simulate", len(done), len(work))
+    finally:
+        if jobs > 1:  # workers that wait for more work would hold the output of this process open
+            get_reusable_executor().shutdown(kill_workers=True)
     full, runs = done[0], sorted(done[1:], key=lambda r: (strategies.index(r["strategy"]), r["repeat"]))
     names = ids(np.unique(np.concatenate([np.asarray(q, dtype=np.intp) for r in runs for q in r["queries"]])))
     for run in runs:
