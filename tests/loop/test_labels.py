@@ -205,3 +205,80 @@ def test_exported_images_are_files_beside_the_table(tmp_path: Path) -> None:
     for row in csv.DictReader((tmp_path / "out" / "batch.csv").open()):
         assert image.open(tmp_path / "out" / row["image"]).size == (12, 12)
         assert row["label"] in ("dark", "light")
+
+
+def test_a_seed_set_that_was_skipped_can_still_be_labeled(
+    folder: Path, tmp_path: Path, make_reviews: Make, change: Change, write_rows: WriteRows
+) -> None:
+    change(folder, 'label = "label"\n', 'classes = ["neg", "pos"]\n')
+    project = Project(folder)
+    project.ingest(make_reviews(tmp_path / "reviews.csv"))
+    project.run()
+    batch = tmp_path / "batch.csv"
+    project.export_labels(batch)
+    rows = list(csv.DictReader(batch.open()))
+    write_rows(batch, [{**row, "skip": "yes"} for row in rows])
+    project.import_labels(batch, annotator="ada")
+    assert project.run().status == "waiting", "a model needs a label"
+    write_rows(batch, [{**row, "label": ["pos", "neg"][i % 2], "skip": "no"} for i, row in enumerate(rows)])
+    project.import_labels(batch, annotator="ada")
+    assert project.run().round == 1
+
+
+def test_a_label_of_a_duplicate_goes_to_the_item_in_use(
+    folder: Path, tmp_path: Path, make_reviews: Make, write_rows: WriteRows
+) -> None:
+    source = make_reviews(tmp_path / "reviews.csv", 100)
+    rows = list(csv.DictReader(source.open()))
+    twins = [{**row, "id": f"twin-{row['id']}", "text": row["text"].upper()} for row in rows]
+    write_rows(source, [{**row, "label": ""} for row in [*rows, *twins]])
+    (folder / "querist.toml").write_text(
+        (folder / "querist.toml").read_text().replace("[splits]", 'classes = ["neg", "pos"]\n[splits]')
+    )
+    project = Project(folder)
+    project.ingest(source)
+    snapshot = project.snapshot
+    pool = snapshot.take(np.flatnonzero(snapshot.splits() == POOL), ["id"])["id"].to_pylist()
+    twin = next(item for item in pool if item.startswith("twin-"))
+    file = tmp_path / "labels.csv"
+    file.write_text(f"id,label\n{twin},pos\n")
+    project.import_labels(file)
+    with project.ledger.begin() as tx:
+        assert [a.item for a in list_annotations(tx)] == [twin.removeprefix("twin-")]
+
+
+def test_a_holdout_row_lends_its_label_to_no_pool_item(
+    folder: Path, tmp_path: Path, change: Change, write_rows: WriteRows
+) -> None:
+    change(folder, 'label = "label"\n', 'label = "label"\nsplit = "split"\nclasses = ["neg", "pos"]\n')
+    words = [f"some words number {chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(60)]
+    first = [{"id": f"a{i}", "text": t, "label": "", "product": "p", "split": "pool"} for i, t in enumerate(words)]
+    write_rows(tmp_path / "one.csv", [*first, {**first[0], "id": "t", "text": "another text", "split": "test"}])
+    again = [{**row, "id": f"b{i}", "label": "pos", "split": "test"} for i, row in enumerate(first[:10])]
+    write_rows(tmp_path / "two.csv", again)
+    project = Project(folder)
+    project.ingest(tmp_path / "one.csv")
+    project.ingest(tmp_path / "two.csv")
+    codes, _ = project.snapshot.labels("label", ("neg", "pos"))
+    assert (codes[project.snapshot.splits() == POOL] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"id,label\nr1,caf\xe9\n", "is not UTF-8"),
+        (b"id,label,skip\n{item},,perhaps\n", "must be yes or no"),
+        (b"id,label,skip\n{item},pos,yes\n", "no where there is a label"),
+        (b"id,label\n{item},pos\n{item},neg\n", "twice in this file"),
+        (b"id,label,seconds\n{item},pos,-5\n", "from 0 up"),
+        (b"id,label,seconds\n{item},pos,nan\n", "from 0 up"),
+    ],
+)
+def test_an_ugly_label_file_is_one_sentence(project: Project, tmp_path: Path, content: bytes, said: str) -> None:
+    item = project.snapshot.take(np.flatnonzero(project.snapshot.splits() == POOL)[:1], ["id"])["id"][0].as_py()
+    file = tmp_path / "labels.csv"
+    file.write_bytes(content.replace(b"{item}", item.encode()))
+    with pytest.raises(DataError, match=said):
+        project.import_labels(file)
+    with project.ledger.begin() as tx:
+        assert list_annotations(tx) == []

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from querist.core.errors import Busy, DataError, LedgerError, SettingError, UnknownName
+from querist.core.errors import Busy, DataError, LedgerError, SettingError, SnapshotCorrupt, UnknownName
 from querist.pipeline.project import Project
+from querist.snapshots.snapshot import POOL
+from querist.store.annotations import effort
 from querist.store.models import list_models
 from querist.store.rounds import list_queries
 from querist.store.steps import list_steps
@@ -222,3 +227,86 @@ def test_the_loop_runs_on_both_databases(
     project.ingest(reviews)
     assert project.run(rounds=1, oracle="label").status == "done"
     assert [row["asked"] for row in project.status()["rounds"]] == [20, 10]
+
+
+def test_classes_are_known_by_name_whatever_their_order(folder: Path, reviews: Path, change: Change) -> None:
+    change(folder, "[splits]", 'classes = ["neg", "pos"]\n[splits]')
+    change(folder, "[query]", '[retraining]\nwhen = "labels"\nmin_labels = 1000\n[query]')
+    Project(folder).ingest(reviews)
+    Project(folder).run(rounds=1, oracle="label")
+    change(folder, '["neg", "pos"]', '["pos", "neg"]')
+    Project(folder).run(rounds=2, oracle="label")
+    values = [row["value"] for row in Project(folder).status()["rounds"]]
+    assert values[1] == values[2], "the same model on the same holdout"
+    change(folder, '["pos", "neg"]', '["pos", "bad"]')
+    with pytest.raises(SettingError, match="'neg' has been learned"):
+        Project(folder).run(rounds=3, oracle="label")
+
+
+def test_a_model_is_not_asked_about_the_features_of_another_encoder(
+    folder: Path, reviews: Path, change: Change
+) -> None:
+    Project(folder).ingest(reviews)
+    Project(folder).run(rounds=1, oracle="label")
+    change(folder, "chars = []", "chars = [3, 4]")
+    with pytest.raises(SettingError, match="was trained on the features of"):
+        Project(folder).run(rounds=2, oracle="label")
+
+
+def test_labels_of_an_open_round_are_used_before_a_deadline_stops_the_loop(
+    folder: Path, tmp_path: Path, make_reviews: Make, change: Change, clock: Clock
+) -> None:
+    change(folder, 'label = "label"\n', 'classes = ["neg", "pos"]\n')
+    source = make_reviews(tmp_path / "reviews.csv")
+    truth = {row["id"]: row["label"] for row in csv.DictReader(source.open())}
+    project = Project(folder, clock=clock)
+    project.ingest(source)
+    for _ in range(2):
+        project.run()
+        batch = tmp_path / "batch.jsonl"
+        project.export_labels(batch)
+        rows = [json.loads(line)["id"] for line in batch.read_text().splitlines()]
+        batch.write_text("".join(json.dumps({"id": i, "label": truth[i]}) + "\n" for i in rows))
+        project.import_labels(batch)
+    change(folder, 'metric = "accuracy"', 'metric = "accuracy"\ndeadline = 2025-12-31')
+    outcome = Project(folder, clock=clock).run()
+    assert (outcome.status, outcome.round) == ("stopped", 1)
+    assert project.status()["rounds"][1]["labels"] == 30
+
+
+def test_a_correction_is_not_one_more_label(project: Project, tmp_path: Path) -> None:
+    item = project.snapshot.take(np.flatnonzero(project.snapshot.splits() == POOL)[:1], ["id"])["id"][0].as_py()
+    file = tmp_path / "labels.csv"
+    for label in ("pos", "neg", "pos"):
+        file.write_text(f"id,label\n{item},{label}\n")
+        project.import_labels(file, annotator="ada")
+    with project.ledger.begin() as tx:
+        assert effort(tx).labels == 1
+
+
+def test_a_changed_byte_of_a_shard_stops_whatever_reads_it(project: Project) -> None:
+    shard = next((project.folder / "snapshots" / "objects").rglob("*.parquet"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.chmod(0o644)
+    shard.write_bytes(data)
+    with pytest.raises(SnapshotCorrupt, match="differs from its checksum"):
+        Project(project.folder).run(rounds=1, oracle="label")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('metric = "accuracy"', 'metric = "accuracy"\ngoal = 85', "can never be met"),
+        ("[learner.encoder_params]", "params = {CC = 1}\n[learner.encoder_params]", "'CC'"),
+    ],
+)
+def test_what_can_never_work_is_refused_before_anyone_is_asked(
+    folder: Path, reviews: Path, change: Change, old: str, new: str, said: str
+) -> None:
+    change(folder, old, new)
+    project = Project(folder)
+    project.ingest(reviews)
+    with pytest.raises(SettingError, match=said):
+        project.run(oracle="label")
+    assert project.status()["rounds"] == []
