@@ -35,6 +35,8 @@ def test_the_whole_way_from_a_csv_to_a_summary(folder: Path, reviews: Path) -> N
     assert "every byte" in run("snapshot", "verify", cwd=folder)
     assert "is valid" in run("config", "check", cwd=folder)
     assert "snapshot" in run("doctor", cwd=folder)
+    assert "--batch-size go with a SOURCE" in run("simulate", "--batch-size", 3, cwd=folder, status=2)
+    assert "kmeans, accuracy" in run("simulate", "--rounds", 1, "--repeats", 1, "--jobs", 1, cwd=folder)
     shard = next((folder / "snapshots" / "objects").rglob("*.parquet"))
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1

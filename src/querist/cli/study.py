@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from querist.cli import console
 from querist.cli.loop import json_option, project_option
+from querist.core.errors import SettingError
 
 
 def names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
@@ -70,11 +72,24 @@ def simulate(source: Path | None, folder: Path, out: Path | None, **options: Any
         else:
             from querist.pipeline.project import Project
 
-            kept = {name: options[name] for name in ("strategies", "metrics", "rounds", "repeats", "jobs")}
+            given = _typed(options)
+            if foreign := sorted(set(given) - {*OF_A_PROJECT, "label"}):
+                options_ = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
+                raise SettingError(f"{options_} go with a SOURCE; without one, querist.toml says it")
+            kept = {name: given[name] for name in OF_A_PROJECT if name in given}
             found = Project(folder).simulate(oracle=options["label"], json=out, progress=progress, **kept)
     show_comparison(found)
     if out:
         click.echo(f"wrote {out}")
+
+
+OF_A_PROJECT = ("strategies", "metrics", "rounds", "repeats", "jobs")
+
+
+def _typed(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that the user gave, without the defaults."""
+    source = click.get_current_context().get_parameter_source
+    return {name: value for name, value in options.items() if source(name) is ParameterSource.COMMANDLINE}
 
 
 def show_comparison(found: dict[str, Any]) -> None:
