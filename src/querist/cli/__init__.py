@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from typing import NoReturn
@@ -41,11 +42,10 @@ def main() -> NoReturn:
     status = _run()
     sys.stdout.flush()
     sys.stderr.flush()
-    if status:
-        # An error can end the interpreter while native threads of a reader still run; now and then that aborts it,
-        # and the caller would see another status.
-        os._exit(status)
-    sys.exit(0)
+    # Native threads of the readers outlive their work, and now and then abort an interpreter that shuts down, so that
+    # the caller would see another status. What must still be tidied up (temporary files of workers) is registered.
+    atexit._run_exitfuncs()
+    os._exit(status)
 
 
 def _run() -> int:
