@@ -13,9 +13,9 @@ from querist.core.types import Indices, Probabilities
 from querist.snapshots.payload import payloads
 from querist.snapshots.snapshot import POOL
 from querist.step import Context, StepResult
-from querist.store.annotations import Effort, annotated_positions
+from querist.store.annotations import Effort
 from querist.store.ledger import Tx
-from querist.store.rounds import Query, Round, asked_positions, open_round
+from querist.store.rounds import Query, Round, open_round, taken_positions
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,7 @@ def whole(labels: float) -> int:
 def candidates(tx: Tx, ctx: Context) -> Indices:
     """Positions that may be asked now: in the pool, first of their group, never asked, not labeled."""
     open_ = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL)
-    open_[asked_positions(tx)] = False
-    open_[annotated_positions(tx)] = False
+    open_[taken_positions(tx)] = False
     if ctx.settings.data.label is not None and ctx.oracle != "label":
         known, _ = ctx.snapshot.labels("label", ctx.classes)
         open_ &= known < 0

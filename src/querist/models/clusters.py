@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.models.threads import one_thread
+
 EXACT_LIMIT = 4_000_000
 """Items x clusters above which mini-batch k-means takes over."""
 PLUS_PLUS_LIMIT = 500
@@ -23,7 +25,6 @@ def cluster_items(
     """
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     many = len(embeddings) * n_clusters > EXACT_LIMIT
     # In float64 scikit-learn need not convert the points again for each centre it draws.
@@ -35,7 +36,7 @@ def cluster_items(
         model = MiniBatchKMeans(n_clusters, n_init=1, random_state=seed, batch_size=batch_size, init=init)
     else:
         model = KMeans(n_clusters, n_init=1, random_state=seed, max_iter=50)
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters is fine here
         cluster = model.fit_predict(points)
     difference = points - model.cluster_centers_[cluster]

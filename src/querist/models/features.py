@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from querist.snapshots.snapshot import Snapshot
 
 BLOCK_ROWS = 65_536
 EMBED_ROWS = 16_384
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class Features:
@@ -73,7 +75,7 @@ class Features:
         return X[back]
 
     def blocks(self, positions: Indices, size: int = BLOCK_ROWS) -> Iterator[tuple[slice, Matrix]]:
-        """(slice into positions, their rows), at most `size` at a time.
+        """(slice into positions, their rows), at most `size` at a time; the next one is read while one is worked on.
 
         Sorted positions read each part once, in order, and no block reaches over two parts, so that none is copied
         together.
@@ -82,8 +84,8 @@ class Features:
         cuts = np.arange(0, len(positions), size)
         if bool((positions[1:] > positions[:-1]).all()):
             cuts = np.union1d(cuts, np.searchsorted(positions, self._starts))
-        for start, end in pairwise(np.union1d(cuts, [len(positions)]).tolist()):
-            yield slice(start, end), self.rows(positions[start:end])
+        spans = [slice(start, end) for start, end in pairwise(np.union1d(cuts, [len(positions)]).tolist())]
+        yield from zip(spans, ahead(lambda span: self.rows(positions[span]), spans), strict=True)
 
     def embed(self, positions: Indices) -> Embeddings:
         """(len(positions), n_dims) float32."""
@@ -117,6 +119,20 @@ class Features:
         for part, start, low, high in zip(self._parts, self._starts, ends, ends[1:], strict=False):
             if high > low:
                 yield part, int(start), slice(int(low), int(high))
+
+
+def ahead(make: Callable[[S], T], of: Sequence[S]) -> Iterator[T]:
+    """`make` of each, the next one made in the background."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as worker:
+        waiting = None
+        for one in of:
+            made, waiting = waiting, worker.submit(make, one)
+            if made is not None:
+                yield made.result()
+        if waiting is not None:
+            yield waiting.result()
 
 
 def build(

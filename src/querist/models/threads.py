@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any
 
 
@@ -13,7 +15,13 @@ def one_thread(*, only: str | None = None) -> AbstractContextManager[Any]:  # An
     small steps, whose threads wait for each other on a busy machine (20 to 50 times longer) and gain little on an idle
     one.
     """
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api=only)
+    limits: AbstractContextManager[Any] = _loaded(len(sys.modules)).limit(limits=1, user_api=only)
     return limits
+
+
+@lru_cache(maxsize=1)
+def _loaded(n_modules: int) -> Any:
+    """The numeric libraries of this process. To look for them takes milliseconds, and new ones come with modules."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

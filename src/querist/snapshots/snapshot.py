@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -105,6 +106,8 @@ class Snapshot:
 
     def take(self, positions: Indices | Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
         """Rows at the positions, in the order asked; reads only the parts of the shards that hold them."""
+        from concurrent.futures import ThreadPoolExecutor
+
         import pyarrow as pa
 
         wanted = np.asarray(positions, dtype=np.intp)
@@ -112,13 +115,15 @@ class Snapshot:
             raise ShapeError(f"positions must lie in 0..{self.n_items - 1}, got {wanted.min()}..{wanted.max()}")
         order = np.argsort(wanted, kind="stable")
         cuts = np.searchsorted(wanted[order], [shard.start for shard in self.shards] + [self.n_items])
-        parts = [
-            self._read(shard, columns, wanted[order[first:last]] - shard.start)
+        held = [
+            (shard, columns, wanted[order[first:last]] - shard.start)
             for shard, first, last in zip(self.shards, cuts[:-1], cuts[1:], strict=True)
             if last > first
         ]
-        if not parts:
+        if not held:
             return self.read(self.shards[0], columns).slice(0, 0)
+        with ThreadPoolExecutor(min(len(held), os.cpu_count() or 1)) as pool:
+            parts = list(pool.map(self._read, *zip(*held, strict=True)))
         back = np.empty(len(order), dtype=np.intp)
         back[order] = np.arange(len(order))
         return pa.concat_tables(parts).take(back)
@@ -245,7 +250,8 @@ class Snapshot:
                 kept = np.cumsum(np.asarray(sizes)[groups]) - np.asarray(sizes)[groups]
                 first = (ends - sizes)[group]
                 local = rows - first + kept[np.searchsorted(groups, group)]
-                return file.read_row_groups(groups.tolist(), columns=names).take(local)
+                # One thread each: `take` reads several shards at a time.
+                return file.read_row_groups(groups.tolist(), columns=names, use_threads=False).take(local)
         except (FileNotFoundError, pa.ArrowException) as error:
             path = self._folder.path(shard.name)
             raise SnapshotCorrupt(f"{path} cannot be read ({error}); restore it from a backup") from None

@@ -56,11 +56,6 @@ def effort(tx: Tx) -> Effort:
     return Effort(labels, measured or 0.0, answers - timed)
 
 
-def annotated_positions(tx: Tx) -> list[int]:
-    """Positions of pool items that somebody labeled or skipped."""
-    return list(tx.execute(select(table.c.position).where(table.c.split == "pool")).scalars())
-
-
 def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
     """In the order they arrived."""
     statement = select(*[table.c[field.name] for field in fields(Annotation)]).order_by(table.c.seq)

@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 
 from querist.core.errors import HoldoutError, NoSuchRound
 from querist.store.ledger import Tx, iso
+from querist.store.tables import annotations as given
 from querist.store.tables import queries, rounds
 
 
@@ -83,5 +84,7 @@ def list_queries(tx: Tx, round: int | None = None) -> list[Query]:
     ]
 
 
-def asked_positions(tx: Tx) -> list[int]:
-    return list(tx.execute(select(queries.c.position)).scalars())
+def taken_positions(tx: Tx) -> list[int]:
+    """Positions of pool items that were asked, or that somebody labeled or skipped without being asked."""
+    unasked = select(given.c.position).where(given.c.split == "pool")
+    return list(tx.execute(select(queries.c.position).union(unasked)).scalars())

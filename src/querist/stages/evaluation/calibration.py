@@ -10,6 +10,7 @@ from querist.core.types import Codes, Probabilities
 BINS = 15
 """Bins of equal mass, as many as in Guo et al., 2017; fewer where there are fewer items."""
 RESAMPLES = 500
+DRAWN_AT_ONCE = 1 << 18
 
 
 def expected_calibration_error(y: Codes, proba: Probabilities, *, bins: int = BINS) -> float:
@@ -37,8 +38,14 @@ def ece_limit(proba: Probabilities, confidence: float, rng: np.random.Generator,
     Bröcker and Smith, 2007. Whether the prediction is right is all the error needs, so that is all that is drawn.
     """
     sure = np.sort(proba.max(axis=1)).astype(np.float64)
-    errors = [_error(rng.random((1, len(sure))) < sure, sure, bins)[0] for _ in range(RESAMPLES)]
-    return float(np.quantile(errors, confidence))
+    # Drawn to 1/65536, far below any error that matters: such numbers come and compare four times as fast.
+    below = np.minimum(np.rint(sure * 65536), 65535).astype(np.uint16)
+    rows = max(DRAWN_AT_ONCE // len(sure), 1)
+    errors = [
+        _error(rng.integers(65536, size=(min(rows, RESAMPLES - done), len(sure)), dtype=np.uint16) < below, sure, bins)
+        for done in range(0, RESAMPLES, rows)
+    ]
+    return float(np.quantile(np.concatenate(errors), confidence))
 
 
 def warning(ece: float, limit: float, tolerance: float) -> str | None:
@@ -56,6 +63,6 @@ def _error(correct: NDArray[np.bool_], confidence: NDArray[np.float64], bins: in
     n = len(confidence)
     # A bin starts where the confidence changes: items of equal confidence lie in one bin, in whatever order they come.
     starts = np.unique(np.searchsorted(confidence, confidence[np.arange(min(bins, n)) * n // min(bins, n)]))
-    gaps = np.add.reduceat(correct - confidence, starts, axis=1)
+    gaps = np.add.reduceat(correct, starts, axis=1, dtype=np.int32) - np.add.reduceat(confidence, starts)
     error: NDArray[np.float64] = np.abs(gaps).sum(axis=1) / n
     return error
