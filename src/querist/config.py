@@ -160,6 +160,10 @@ class QuerySettings(Section):
         min_length=1,
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Settings of the strategy, e.g. {clusters = 50}.")
+    committee: int = Field(default=5, description="Models behind strategies that ask several opinions.", ge=2)
+    memory_gib: float = Field(
+        default=1.0, description="Memory that a strategy may use beyond its inputs, in GiB; more is refused.", gt=0
+    )
 
 
 class RetrainingSettings(Section):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from querist.core.memory import Memory
 
 Probabilities: TypeAlias = NDArray[np.floating[Any]]
 """(n_items, n_classes), rows sum to 1; or (n_samples, n_items, n_classes) for Bayesian measures."""
@@ -23,26 +25,44 @@ Matrix: TypeAlias = Any
 """(n_items, n_features): a numpy array or a scipy CSR matrix (scipy is not imported on this floor)."""
 
 
+GIB = 1 << 30
+
+
 @dataclass(frozen=True)
 class Pool:
     """What a strategy may look at: `n_items` unlabeled items, addressed 0..n_items-1.
 
-    `scores` are the measures' (n_items,), `proba` the model's (n_items, n_classes); `embed(indices)` gives
-    (len(indices), n_dims) float32 for a part of the pool, so that a strategy pays only for its candidates.
-    `budget_left` counts the labels that can still be asked (None: no limit). `classifier` is the current model with
-    predict_proba, predict and classes_, `X()` gives the pool's features (n_items, n_features) and `labeled` what the
-    model was trained on; strategies made for other libraries need these three.
+    Of the items: `scores` are the measures' (n_items,), `proba` the model's (n_items, n_classes), `embed(at)` gives
+    (len(at), n_dims) float32 for some indices or a slice, so that a strategy pays only for what it looks at, `costs`
+    (n_items,) what an answer costs, `samples()` several opinions (n_samples, n_items, n_classes).
+    Of the labeled items: `labeled_embeddings` (n_labeled, n_dims) and `labeled_codes` (n_labeled,), in one order.
+    Of the model: `classifier` has predict_proba, predict and classes_, `X()` gives the pool's features (n_items,
+    n_features), `labeled` what it was trained on, `train(X, y)` a fresh one of its kind fitted to other labels.
+
+    `ids` and `labeled_ids` number the items for good, in the numbering and embedding space named `space`; with them a
+    strategy may keep what it learned in `memory` for the next round. `memory_bytes` is what it may use beyond its
+    inputs. `budget_left` counts the labels that can still be asked (None: no limit).
     """
 
     n_items: int
     proba: Probabilities | None = None
     scores: Scores | None = None
-    embed: Callable[[Indices], Embeddings] | None = None
+    embed: Callable[[Indices | slice], Embeddings] | None = None
+    costs: Scores | None = None
+    samples: Callable[[], Probabilities] | None = None
     labeled_embeddings: Embeddings | None = None
-    budget_left: int | None = None
+    labeled_codes: Codes | None = None
     classifier: Any | None = None  # Any: a scikit-learn estimator, which this floor does not import
     X: Callable[[], Matrix] | None = None
     labeled: tuple[Matrix, Codes] | None = None
+    train: Callable[[Matrix, Codes], Any] | None = None  # Any: as `classifier`
+    classes: tuple[str, ...] = ()
+    ids: Indices | None = None
+    labeled_ids: Indices | None = None
+    space: str | None = None
+    memory: Memory = field(default_factory=Memory)
+    memory_bytes: int = GIB
+    budget_left: int | None = None
 
     def scores_at(self, indices: Indices) -> Scores:
         """(k,) scores of some items; zeros where the pool holds none, since then no item comes before another."""
@@ -51,9 +71,13 @@ class Pool:
 
 @dataclass(frozen=True)
 class Selection:
-    """A strategy's answer: `indices` (k,) best first, their `scores` (k,), the thresholds it used, and why."""
+    """A strategy's answer: `indices` (k,) best first, their `scores` (k,), the thresholds it used, and why.
+
+    `note` speaks of the batch; `reasons`, if any, of each pick ("stands for 212 similar items").
+    """
 
     indices: Indices
     scores: Scores
     thresholds: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+    reasons: Sequence[str] = ()

@@ -32,7 +32,10 @@ class Features:
         *,
         projection: Projection | None = None,
         embeddings: Embeddings | None = None,
+        space: str = "",
     ) -> None:
+        self.space = space
+        """The name of these embeddings and of their numbering; equal only where both are the same."""
         self._parts = tuple(parts)
         self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
         self._projection = projection
@@ -158,4 +161,4 @@ def build(
     path = folder / "projection.npz"
     if not path.exists():
         save_arrays(path, Features(parts).fit_projection(pool, stream(seed, "projection")).state())
-    return Features(parts, projection=Projection.restore(load_arrays(path)))
+    return Features(parts, projection=Projection.restore(load_arrays(path)), space=folder.name)

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.core.losses import log_losses
 from querist.core.types import Codes, Matrix, Probabilities
 from querist.models.fitting import raw_proba, train
 from querist.models.heads import Estimator
@@ -51,7 +52,7 @@ def search(
     for values in product(*grid.values()):
         candidate = {**params, **dict(zip(grid, values, strict=True))}
         estimator = train(fresh(candidate), *training)
-        loss = log_loss(raw_proba(estimator, held.X, n_classes(training)), held.y)
+        loss = float(log_losses(held.y, raw_proba(estimator, held.X, n_classes(training))).mean())
         tried.append({"params": candidate, "log_loss": loss})
     best = min(tried, key=lambda attempt: float(attempt["log_loss"]))
     return dict(best["params"]), tried
@@ -80,10 +81,6 @@ def unseen_probabilities(
     if rarest < LEAST_FOLDS:
         return f"not calibrated: the rarest class has {rarest} labels, and cross-validation takes {LEAST_FOLDS}"
     return Unseen(_out_of_fold(fresh, training, rarest, seed), training.y, "cross-validation")
-
-
-def log_loss(proba: Probabilities, y: Codes) -> float:
-    return float(-np.log(np.maximum(proba[np.arange(len(y)), y], 1e-15)).mean())
 
 
 def n_classes(training: Labeled) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from querist.core.checks import check_embeddings, check_proba
 from querist.core.errors import SettingError, ShapeError, UnknownName
+from querist.core.hashing import key_of
+from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.types import Codes, Embeddings, Indices, Matrix, Pool, Probabilities, Scores
 from querist.stages.evaluation import metrics
@@ -40,36 +42,63 @@ def select(
     embeddings: ArrayLike | None = None,
     labeled_embeddings: ArrayLike | None = None,
     labels: ArrayLike | None = None,
+    samples: ArrayLike | None = None,
+    costs: ArrayLike | None = None,
     measure: Measures | None = None,
     params: Mapping[str, Any] | None = None,
+    memory: Memory | None = None,
     rng: Seed = None,
 ) -> Indices:
     """(batch_size,) the items to label next, best first, as rows of the arrays given.
 
-    `proba` (n_items, n_classes) and `embeddings` (n_items, n_dims) are of the same items; `labels` (n_items,) says
-    which of them are labeled (-1, None or NaN where not), and those are never answered. `params` are settings of a
-    strategy given by name.
+    `proba` (n_items, n_classes), `embeddings` (n_items, n_dims), `samples` (n_samples, n_items, n_classes) and `costs`
+    (n_items,) are of the same items; `labels` (n_items,) says which of them are labeled (-1, None or NaN where not),
+    and those are never answered. `params` are settings of a strategy given by name. The same `memory` given round
+    after round, with the same embeddings, lets a strategy go on from what it learned about the pool.
     """
     made, weights = make(strategy, params, _weights(measure) if measure is not None else _default_measures())
-    given = {"proba": proba, "embeddings": embeddings, "labels": labels}
+    opinions = None if samples is None else np.asarray(samples)
+    given = {"proba": proba, "embeddings": embeddings, "labels": labels, "costs": costs}
     sizes = {name: len(np.asarray(values)) for name, values in given.items() if values is not None}
+    if opinions is not None:
+        sizes["samples"] = opinions.shape[1] if opinions.ndim == 3 else -1
     if len(set(sizes.values())) != 1:
-        raise ShapeError(f"proba, embeddings and labels must be of the same items, got lengths {sizes or 'of nothing'}")
+        raise ShapeError(f"arrays must be of the same items, got lengths {sizes or 'of nothing'}")
     n_items = next(iter(sizes.values()))
     open_ = np.arange(n_items) if labels is None else np.flatnonzero(_unlabeled(labels))
-    rows = None if proba is None else check_proba(proba)[open_]
+    known = np.delete(np.arange(n_items), open_)
+    rows = None if proba is None else _at(check_proba(proba), open_)
     space = None if embeddings is None else check_embeddings(embeddings)
-    known = labeled_embeddings
-    if known is None and space is not None and labels is not None:
-        known = np.delete(space, open_, axis=0)
+    near = labeled_embeddings if labeled_embeddings is not None or space is None else space[known]
+    codes = None if labels is None else np.unique(np.asarray(labels)[known], return_inverse=True)[1]
     pool = Pool(
         n_items=len(open_),
         proba=rows,
         scores=combine(weights, rows)[0] if rows is not None and "scores" in made.needs else None,
-        embed=None if space is None else lambda indices: space[open_[indices]].astype(np.float32),
-        labeled_embeddings=None if known is None else np.asarray(known, dtype=np.float32),
+        embed=None if space is None else _embed(space, open_),
+        costs=None if costs is None else np.asarray(costs, dtype=np.float64)[open_],
+        samples=None if opinions is None else lambda: opinions[:, open_],
+        labeled_embeddings=None if near is None else np.asarray(near, dtype=np.float32),
+        labeled_codes=codes,
+        **({} if memory is None or space is None else _numbered(space, open_, known, memory)),
     )
     return open_[ask(made, pool, batch_size, np.random.default_rng(rng)).indices]
+
+
+def _at(array: NDArray[Any], rows: Indices) -> NDArray[Any]:
+    """The rows; the array itself, not a copy, where they are all of them."""
+    return array if len(rows) == len(array) else array[rows]
+
+
+def _embed(space: NDArray[Any], open_: Indices) -> Callable[[Indices | slice], Embeddings]:
+    whole = len(open_) == len(space)
+    return lambda at: np.asarray(space[at] if whole else space[open_[at]], dtype=np.float32)
+
+
+def _numbered(space: NDArray[Any], open_: Indices, known: Indices, memory: Memory) -> dict[str, Any]:
+    """The items by their rows, in a space named by one number for each row, which another row would not give."""
+    directions: NDArray[Any] = np.random.default_rng(0).normal(size=space.shape[1:]).astype(space.dtype)
+    return {"ids": open_, "labeled_ids": known, "space": key_of(space @ directions), "memory": memory}
 
 
 class ActiveLearner:
@@ -146,7 +175,10 @@ class ActiveLearner:
         `embeddings` (n_items, n_dims) are what diverse strategies compare; without them a dense X_pool itself, or the
         main directions of a sparse one. A pipeline's X is what its last step would see.
         """
+        from sklearn.base import clone
+
         space = _Space(self.model, X_pool, self._X, embeddings, self.rng)
+        codes = _codes(self._y, self.classes)
         needs = self.strategy.needs
         proba = self.predict_proba(X_pool)
         pool = Pool(
@@ -155,9 +187,12 @@ class ActiveLearner:
             scores=combine(self.measures, proba)[0] if "scores" in needs else None,
             embed=space.embed,
             labeled_embeddings=space.labeled if "labeled_embeddings" in needs else None,
+            labeled_codes=codes,
             classifier=self.model,
             X=lambda: X_pool,
-            labeled=(self._X, _codes(self._y, self.classes)),
+            labeled=(self._X, codes),
+            train=lambda X, y: clone(self.estimator).fit(X, y),
+            classes=tuple(str(label) for label in self.classes),
         )
         return ask(self.strategy, pool, batch_size, self.rng).indices
 
@@ -183,8 +218,8 @@ class _Space:
     ) -> None:
         self._model, self._X, self._labeled, self._given, self._rng = model, X, labeled, given, rng
 
-    def embed(self, indices: Indices) -> Embeddings:
-        rows: Embeddings = self._place(self._features[indices])
+    def embed(self, at: Indices | slice) -> Embeddings:
+        rows: Embeddings = self._place(self._features[at])
         return rows
 
     @cached_property

@@ -10,12 +10,14 @@ import numpy as np
 
 from querist.asking import budget_left
 from querist.config import Settings
+from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.selection import stream
-from querist.core.types import Codes, Indices, Pool
+from querist.core.types import Codes, Indices
 from querist.models.features import Features
 from querist.models.learner import ScikitLearner
 from querist.models.learners import LearnerSpec
+from querist.pools import Known, make_pool, terms_of
 from querist.stages.evaluation.metrics import measure
 from querist.stages.initial_model.seed_set import draw_seed
 from querist.stages.query_strategy.ask import ask, make
@@ -51,7 +53,8 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
     """One strategy, one repeat: the seed set is the same for every strategy of a repeat."""
     settings = task.settings
     strategy, weights = make_strategy(strategy_name, settings)
-    root = settings.project.seed
+    root, memory = settings.project.seed, Memory()
+    terms = terms_of(settings, task.learner, task.classes, task.features.space, seed=root + repeat)
     first = draw_seed(
         settings.seed_set.draw,
         task.seed_size,
@@ -79,13 +82,18 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
         if size == 0:
             break
         proba = learner.predict_proba(task.features.rows(open_))
-        pool = Pool(
-            n_items=len(open_),
+        pool = make_pool(
+            strategy,
+            task.features,
+            open_,
+            Known(labeled, task.codes[labeled]),
+            terms,
             proba=proba,
             scores=combine(weights, proba)[0],
-            embed=lambda indices, at=open_: task.features.embed(at[indices]),  # type: ignore[misc]  # bound per round
+            learner=lambda learner=learner: learner,  # type: ignore[misc]  # bound per round
+            memory=memory,
             budget_left=budget_left(Effort(len(labeled), 0.0, len(labeled)), settings.objective),
-            **_model(strategy, learner, task, open_, labeled),
+            rng=stream(root, repeat, number, "committee"),
         )
         chosen = open_[ask(strategy, pool, size, stream(root, repeat, number, "query_strategy")).indices]
         labeled = np.concatenate([labeled, chosen])
@@ -112,16 +120,6 @@ def _fit(task: Task, labeled: Indices, repeat: int) -> ScikitLearner:
         validation = (task.features.rows(task.validation), task.codes[task.validation])
     order = np.sort(labeled)
     return learner.fit(task.features.rows(order), task.codes[order], validation=validation)
-
-
-def _model(strategy: Strategy, learner: ScikitLearner, task: Task, open_: Indices, labeled: Indices) -> dict[str, Any]:
-    if "model" not in strategy.needs:
-        return {}
-    return {
-        "classifier": learner,
-        "X": lambda: task.features.rows(open_),
-        "labeled": (task.features.rows(labeled), task.codes[labeled]),
-    }
 
 
 def score_full(task: Task) -> dict[str, float]:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from querist.core.errors import PoolExhausted, QueristError, ShapeError
+from querist.core.memory import Memory
 from querist.core.protocols import Strategy
-from querist.core.types import Embeddings, Indices, Matrix, Pool, Probabilities, Scores, Selection
+from querist.core.types import Codes, Embeddings, Indices, Matrix, Pool, Probabilities, Scores, Selection
 from querist.stages.query_strategy.ask import ask
 
 Make = Callable[[], Strategy]
@@ -37,17 +38,27 @@ def make_pool(n_items: int, *, n_classes: int = 3, n_dims: int = 4, seed: int = 
     model = ToyModel(rng.normal(size=(n_dims, n_classes)))
     points = rng.normal(size=(n_items, n_dims)).astype(np.float32)
     labeled = rng.normal(size=(3 * n_classes, n_dims)).astype(np.float32)
+    codes = np.arange(3 * n_classes) % n_classes
     proba = model.predict_proba(points)
+    others = [ToyModel(model.weights + rng.normal(size=model.weights.shape)) for _ in range(4)]
     pool = Pool(
         n_items=n_items,
         proba=proba,
         scores=1 - proba.max(axis=1),
         embed=_embed(points),
+        costs=rng.uniform(1, 5, n_items),
+        samples=lambda: np.stack([other.predict_proba(points) for other in others]),
         labeled_embeddings=labeled,
-        budget_left=10 * n_items,
+        labeled_codes=codes,
         classifier=model,
         X=lambda: points,
-        labeled=(labeled, np.arange(3 * n_classes) % n_classes),
+        labeled=(labeled, codes),
+        train=lambda X, y: ToyModel.fit(X, y, n_classes),
+        classes=tuple("abcdefghij"[:n_classes]),
+        ids=np.arange(n_items),
+        labeled_ids=np.arange(n_items, n_items + len(codes)),
+        space="toy",
+        budget_left=10 * n_items,
     )
     return replace(pool, **changes)
 
@@ -58,6 +69,14 @@ class ToyModel:
     def __init__(self, weights: np.ndarray) -> None:
         self.weights = weights
         self.classes_ = np.arange(weights.shape[1])
+
+    @classmethod
+    def fit(cls, X: Matrix, y: Codes, n_classes: int) -> ToyModel:
+        """The mean of each class as its weights."""
+        weights = np.zeros((X.shape[1], n_classes))
+        for code in np.unique(y):
+            weights[:, code] = np.asarray(X[y == code]).mean(axis=0)
+        return cls(weights)
 
     def predict_proba(self, X: Matrix) -> Probabilities:
         logits = np.asarray(X, dtype=np.float64) @ self.weights
@@ -126,6 +145,68 @@ def check_budgets(make: Make) -> None:
         _answers(make, make_pool(40, budget_left=budget_left), 5, f"a budget of {budget_left}")
 
 
+def check_memory_changes_nothing(make: Make) -> None:
+    """A second round that goes on from the first one's memory asks what a strategy without any would ask."""
+    whole, memory = make_pool(60, seed=3), Memory()
+    first = _answers(make, replace(whole, memory=memory), 6, "a first round").indices
+    for then in (memory, Memory()):
+        rest = replace(later(whole, first), memory=then)
+        answers = _answers(make, rest, 6, "a second round", seed=1).indices
+        if then is memory:
+            expected = answers
+    _expect(np.array_equal(expected, answers), "what was kept from the last round must not change the answer")
+    moved = replace(later(whole, first), memory=memory, space="elsewhere")
+    again = replace(later(whole, first), memory=Memory(), space="elsewhere")
+    _expect(
+        np.array_equal(
+            _answers(make, moved, 6, "another space", seed=1).indices,
+            _answers(make, again, 6, "another space", seed=1).indices,
+        ),
+        "what was kept for another space must not be used",
+    )
+
+
+def later(pool: Pool, answered: Indices) -> Pool:
+    """The pool of the next round: what was answered is labeled now."""
+    assert pool.ids is not None
+    assert pool.labeled_ids is not None
+    assert pool.labeled_codes is not None
+    assert pool.proba is not None
+    assert pool.scores is not None
+    assert pool.costs is not None
+    assert pool.labeled is not None
+    assert pool.embed is not None
+    assert pool.X is not None
+    assert pool.samples is not None
+    assert pool.labeled_embeddings is not None
+    kept = np.setdiff1d(np.arange(pool.n_items), answered)
+    points, X, opinions = pool.embed(slice(None)), pool.X(), pool.samples()
+    codes = np.concatenate([pool.labeled_codes, pool.proba[answered].argmax(axis=1)])
+    return replace(
+        pool,
+        n_items=len(kept),
+        proba=pool.proba[kept],
+        scores=pool.scores[kept],
+        costs=pool.costs[kept],
+        embed=_embed(points[kept]),
+        samples=lambda: opinions[:, kept],
+        X=lambda: X[kept],
+        labeled=(np.concatenate([pool.labeled[0], X[answered]]), codes),
+        labeled_embeddings=np.concatenate([pool.labeled_embeddings, points[answered]]),
+        labeled_codes=codes,
+        ids=pool.ids[kept],
+        labeled_ids=np.concatenate([pool.labeled_ids, pool.ids[answered]]),
+    )
+
+
+def check_no_labels_at_all(make: Make) -> None:
+    """Nothing labeled: a strategy that needs no label answers; one that does says so."""
+    if make().needs & {"labels", "labeled_embeddings", "model", "train", "samples", "proba", "scores"}:
+        return
+    pool = make_pool(20)
+    _answers(make, replace(pool, labeled_embeddings=None, labeled_codes=None, labeled_ids=None), 5, "no labels at all")
+
+
 def check_bad_arrays_are_refused(make: Make) -> None:
     needs, pool = make().needs, make_pool(10)
     assert pool.scores is not None
@@ -155,6 +236,8 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     check_equal_and_repeated_items,
     check_probabilities_of_zero,
     check_budgets,
+    check_memory_changes_nothing,
+    check_no_labels_at_all,
     check_bad_arrays_are_refused,
 )
 
@@ -180,8 +263,8 @@ def _all_the_same(n_items: int) -> Pool:
     return make_pool(n_items, proba=np.full((n_items, 3), 1 / 3), scores=scores, embed=_embed(points), X=lambda: points)
 
 
-def _embed(points: Embeddings) -> Callable[[Indices], Embeddings]:
-    return lambda indices: points[indices]
+def _embed(points: Embeddings) -> Callable[[Indices | slice], Embeddings]:
+    return lambda at: points[at]
 
 
 def _with_nan(values: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from querist.core.checks import check_embeddings, check_proba, check_scores
 from querist.core.errors import PoolExhausted, SettingError, ShapeError, StrategyError, UnknownName
 from querist.core.protocols import Strategy
-from querist.core.types import Embeddings, Indices, Pool, Selection
+from querist.core.types import GIB, Embeddings, Indices, Pool, Selection
 from querist.plugins import available, find, is_path
 from querist.stages.query_strategy import foreign
 from querist.stages.query_strategy.construct import construct, refuse_settings
@@ -22,8 +22,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "scores": ("scores",),
     "proba": ("proba",),
     "embeddings": ("embed",),
+    "samples": ("samples",),
     "labeled_embeddings": ("labeled_embeddings",),
+    "labels": ("labeled_codes",),
     "model": ("classifier", "X", "labeled"),
+    "train": ("train", "labeled"),
 }
 """What a strategy may need, and the fields of the pool that hold it."""
 
@@ -68,8 +71,9 @@ def ask(strategy: Strategy, pool: Pool, batch_size: int, rng: np.random.Generato
             f"asked for {batch_size} items but the pool holds {pool.n_items}; "
             "lower query.batch_size or ingest more data"
         )
-    selection = strategy(_checked(pool, strategy.needs, name), batch_size, rng)
-    return _check_answer(selection, pool.n_items, batch_size, name)
+    pool = _checked(pool, strategy.needs, name)
+    _check_memory(strategy, pool, batch_size, name)
+    return _check_answer(strategy(pool, batch_size, rng), pool.n_items, batch_size, name)
 
 
 def name_of(strategy: Strategy) -> str:
@@ -108,11 +112,25 @@ def _checked(pool: Pool, needs: frozenset[str], name: str) -> Pool:
         check_embeddings(pool.labeled_embeddings)
     if (embed := pool.embed) is not None:
 
-        def checked_embed(indices: Indices) -> Embeddings:
-            return check_embeddings(embed(indices), n_items=len(indices))
+        def checked_embed(at: Indices | slice) -> Embeddings:
+            count = len(range(*at.indices(pool.n_items))) if isinstance(at, slice) else len(at)
+            return check_embeddings(embed(at), n_items=count)
 
         pool = replace(pool, embed=checked_embed)
     return pool
+
+
+def _check_memory(strategy: Strategy, pool: Pool, batch_size: int, name: str) -> None:
+    tell = getattr(strategy, "bytes_needed", None)
+    if tell is None:
+        return
+    n_dims = 0 if pool.embed is None else pool.embed(slice(0, 1)).shape[1]
+    n_classes = 0 if pool.proba is None else pool.proba.shape[1]
+    if (needed := tell(pool.n_items, n_dims, n_classes, batch_size)) > pool.memory_bytes:
+        raise StrategyError(
+            f"strategy {name!r} needs {needed / GIB:.1f} GiB for {pool.n_items} items and may use "
+            f"{pool.memory_bytes / GIB:.1f}; choose another strategy, or raise query.memory_gib"
+        )
 
 
 def _check_answer(selection: Selection, n_items: int, batch_size: int, name: str) -> Selection:
@@ -128,6 +146,8 @@ def _check_answer(selection: Selection, n_items: int, batch_size: int, name: str
         raise StrategyError(f"strategy {name!r} answered item {wrong}, outside the pool 0..{n_items - 1}")
     if len(np.unique(indices)) < batch_size:
         raise StrategyError(f"strategy {name!r} answered {batch_size - len(np.unique(indices))} items more than once")
+    if selection.reasons and len(selection.reasons) != batch_size:
+        raise StrategyError(f"strategy {name!r} gave {len(selection.reasons)} reasons for {batch_size} items")
     if scores.shape != indices.shape:
         raise StrategyError(f"strategy {name!r} answered {len(indices)} items and scores of shape {scores.shape}")
     try:

@@ -1,0 +1,103 @@
+"""What the loop lays before a strategy: computed only where the strategy says that it needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from querist.config import Settings
+from querist.core.memory import Memory
+from querist.core.protocols import Strategy
+from querist.core.types import GIB, Codes, Indices, Pool, Probabilities, Scores
+from querist.models.committee import committee_proba
+from querist.models.features import Features
+from querist.models.learner import ScikitLearner
+from querist.models.learners import LearnerSpec
+from querist.training import make_learner
+
+
+@dataclass(frozen=True)
+class Known:
+    """The labeled items: `positions` (n_labeled,) in the features, and their class codes."""
+
+    positions: Indices
+    codes: Codes
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for every round of a project or a comparison."""
+
+    classes: tuple[str, ...]
+    fresh: Callable[[], ScikitLearner]
+    space: str
+    committee: int
+    memory_bytes: int
+
+
+def terms_of(settings: Settings, spec: LearnerSpec, classes: tuple[str, ...], space: str, *, seed: int) -> Terms:
+    """The terms of the settings. Members of a committee are neither calibrated nor searched for: the labels that this
+    takes are the ones that they are to differ by."""
+    plain = settings.learner.model_copy(update={"calibration": "none", "search": {}})
+    return Terms(
+        classes=classes,
+        fresh=lambda: make_learner(spec, plain, classes, seed=seed),
+        space=space,
+        committee=settings.query.committee,
+        memory_bytes=int(settings.query.memory_gib * GIB),
+    )
+
+
+def make_pool(
+    strategy: Strategy,
+    features: Features,
+    positions: Indices,
+    known: Known,
+    terms: Terms,
+    *,
+    proba: Probabilities,
+    scores: Scores,
+    learner: Callable[[], ScikitLearner],
+    memory: Memory,
+    budget_left: int | None,
+    rng: np.random.Generator,
+) -> Pool:
+    """The pool of the unlabeled items at `positions`; `rng` is for the committee alone."""
+    needs = strategy.needs
+    given: dict[str, Any] = {}
+    if "labeled_embeddings" in needs:
+        given["labeled_embeddings"] = features.embed(known.positions)
+    if needs & {"model", "train", "samples"}:
+        rows = features.rows(known.positions)
+        given["labeled"] = (rows, known.codes)
+        given["train"] = lambda X, y: terms.fresh().fit(X, y)
+    if "model" in needs:
+        given |= {"classifier": learner(), "X": lambda: features.rows(positions)}
+    if "samples" in needs:
+        given["samples"] = lambda: committee_proba(
+            terms.fresh,
+            rows,
+            known.codes,
+            lambda: features.blocks(positions),
+            len(positions),
+            n_members=terms.committee,
+            rng=rng,
+        )
+    return Pool(
+        n_items=len(positions),
+        proba=proba,
+        scores=scores,
+        embed=lambda at: features.embed(positions[at]),
+        labeled_codes=known.codes,
+        classes=terms.classes,
+        ids=positions,
+        labeled_ids=known.positions,
+        space=terms.space,
+        memory=memory,
+        memory_bytes=terms.memory_bytes,
+        budget_left=budget_left,
+        **given,
+    )
