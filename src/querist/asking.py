@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from querist.config import ObjectiveSettings
 from querist.core.hashing import key_of
 from querist.core.types import Indices, Probabilities
-from querist.snapshots.payload import payloads
+from querist.snapshots.payload import keep_image, payloads
 from querist.snapshots.snapshot import POOL
 from querist.step import Context, StepResult
 from querist.store.annotations import Effort
@@ -30,16 +30,19 @@ class Asked:
     model_version: str | None
     thresholds: Mapping[str, float]
     note: str
+    reasons: Sequence[str] = ()
 
 
 def build_queries(asked: Asked, ctx: Context) -> list[Query]:
     splits = ctx.snapshot.splits()[asked.positions]
-    found = payloads(ctx.snapshot, asked.positions, ctx.artifacts)
+    found = payloads(ctx.snapshot, asked.positions)
     queries = []
     for rank, (position, split, (item, payload)) in enumerate(zip(asked.positions, splits, found, strict=True)):
         if asked.proba is not None:
             order = np.argsort(-asked.proba[rank], kind="stable")[:5]
             payload["prediction"] = {ctx.classes[c]: round(float(asked.proba[rank, c]), 4) for c in order}
+        if asked.reasons:
+            payload["reason"] = asked.reasons[rank]
         queries.append(
             Query(
                 round=ctx.round,
@@ -55,6 +58,10 @@ def build_queries(asked: Asked, ctx: Context) -> list[Query]:
             )
         )
     return queries
+
+
+def keep_images(queries: Sequence[Query], ctx: Context) -> list[Query]:
+    return [replace(query, payload=keep_image(query.payload, ctx.artifacts)) for query in queries]
 
 
 def write_round(tx: Tx, asked: Asked, queries: Sequence[Query], ctx: Context) -> StepResult:

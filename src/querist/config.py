@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from querist.core.errors import DataError, SettingError, UnknownName
 
@@ -154,16 +154,55 @@ class LearnerSettings(Section):
 class QuerySettings(Section):
     strategy: str = Field(default="kmeans", description="Strategy by name, name:measure, or package.module:name.")
     batch_size: int = Field(default=100, description="Items asked in a round; 100 to 500 suits most teams.", ge=1)
-    measures: dict[str, float] = Field(
-        default_factory=lambda: {"margin": 1.0},
-        description="Measures and their weights; more than one are joined after rank normalisation.",
+    measures: dict[str, float | list[float]] = Field(
+        default_factory=lambda: dict[str, float | list[float]](margin=1.0),
+        description="Measures and their weights. A weight of [start, end] moves from one to the other as the budget is "
+        "spent, e.g. {margin = [1, 0], entropy = [0, 1]}.",
         min_length=1,
+    )
+    combination: Literal["rank", "quantile", "product"] = Field(
+        default="rank",
+        description="How several measures become one score: the weighted mean of their ranks, of their values between "
+        "the 5 % and 95 % quantiles, or their weighted product.",
+    )
+    horizon: int = Field(
+        default=20, description="Rounds in which weights of [start, end] move where no budget is set.", ge=1
+    )
+    class_weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="How much a label matters when items are scored, 1 unless named, e.g. {complaint = 5}: scores are "
+        "multiplied by the weight that an item's label is expected to have.",
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Settings of the strategy, e.g. {clusters = 50}.")
     committee: int = Field(default=5, description="Models behind strategies that ask several opinions.", ge=2)
     memory_gib: float = Field(
         default=1.0, description="Memory that a strategy may use beyond its inputs, in GiB; more is refused.", gt=0
     )
+
+    @field_validator("measures", mode="before")
+    @classmethod
+    def _weights_are_numbers_or_pairs(cls, measures: Any) -> Any:  # Any: as written in the file
+        for name, weight in measures.items() if isinstance(measures, dict) else ():
+            if not (_not_negative(weight) or (isinstance(weight, list | tuple) and len(weight) == 2)):
+                raise ValueError(f"the weight of {name} must be a number of 0 or more, or [start, end]")
+            if isinstance(weight, list | tuple) and not all(map(_not_negative, weight)):
+                raise ValueError(f"the weights [start, end] of {name} must be numbers of 0 or more")
+        return measures
+
+    @field_validator("measures")
+    @classmethod
+    def _some_weight_remains(cls, measures: dict[str, float | list[float]]) -> dict[str, float | list[float]]:
+        for place, when in ((0, "start"), (1, "end")):
+            if not any(w[place] if isinstance(w, list) else w for w in measures.values()):
+                raise ValueError(f"all weights are 0 at the {when}; give at least one measure a positive weight")
+        return measures
+
+    @field_validator("class_weights")
+    @classmethod
+    def _labels_matter(cls, weights: dict[str, float]) -> dict[str, float]:
+        if wrong := [name for name, weight in weights.items() if not _not_negative(weight)]:
+            raise ValueError(f"the weight of {wrong[0]} must be a number of 0 or more")
+        return weights
 
 
 class RetrainingSettings(Section):
@@ -220,6 +259,10 @@ class Settings(Section):
     retraining: RetrainingSettings = Field(default=RetrainingSettings(), description="When the model is trained again.")
     evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="How quality is measured.")
     storage: StorageSettings = Field(default=StorageSettings(), description="Where everything is kept.")
+
+
+def _not_negative(value: Any) -> bool:  # Any: as written in the file
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def parse(values: dict[str, Any], *, origin: str = "settings") -> Settings:

@@ -1,4 +1,4 @@
-"""The step protocol: read, compute, write. A step's output and its `done` mark are one transaction."""
+"""The step protocol: read, compute, keep, write. A step's output and its `done` mark are one transaction."""
 
 from __future__ import annotations
 
@@ -71,15 +71,27 @@ class Inputs(Protocol):
 
 In = TypeVar("In", bound=Inputs)
 Out = TypeVar("Out")
+Kept = TypeVar("Kept")
 
 
-class Step(Protocol[In, Out]):
+class Step(Protocol[In, Out, Kept]):
+    """The ledger is open in `read` and `write` alone, which speak to nothing else and are quick."""
+
     NAME: str
     VERSION: int
 
-    def read(self, tx: Tx, ctx: Context) -> In: ...
-    def compute(self, inputs: In, ctx: Context) -> Out:
-        """Opens no file, database or clock of its own."""
+    @property
+    def uses_model(self) -> bool:
+        """Whether it applies the current model to today's features, which must then be those it was trained on."""
         ...
 
-    def write(self, tx: Tx, outputs: Out, ctx: Context) -> StepResult: ...
+    def read(self, tx: Tx, ctx: Context) -> In: ...
+    def compute(self, inputs: In, ctx: Context) -> Out:
+        """Changes nothing, and opens no database or clock; of files, only the immutable content of the context."""
+        ...
+
+    def keep(self, outputs: Out, ctx: Context) -> Kept:
+        """Stores what is too large for the ledger, under its hash: done twice it does no harm."""
+        ...
+
+    def write(self, tx: Tx, kept: Kept, ctx: Context) -> StepResult: ...

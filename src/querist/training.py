@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from querist.config import LearnerSettings
 from querist.core.errors import LedgerError, SettingError, UnknownName
 from querist.core.hashing import key_of
+from querist.core.losses import log_losses
 from querist.core.types import Codes, Indices, Probabilities
 from querist.models.learner import ScikitLearner
 from querist.models.learners import LearnerSpec
@@ -21,7 +21,7 @@ from querist.models.persistence import dump, load
 from querist.step import Context, StepResult
 from querist.store.ledger import Tx
 from querist.store.models import Model, add_model, list_models
-from querist.store.steps import find_step
+from querist.store.steps import list_steps
 
 LABELS = "human_labeling"
 
@@ -33,18 +33,24 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """What a human labeling left: its round, the artifact with positions and codes, and the classes these count."""
+
+    round: int
+    artifact: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TrainingInputs:
-    labels: str
-    positions: Indices
-    codes: Codes
-    validation: tuple[Indices, Codes]
+    labels: Labels
     previous: Model | None
     losses: Sequence[float]
     settings: str
 
     @property
     def key(self) -> str:
-        return key_of(self.labels, self.previous.version if self.previous else None, self.settings)
+        return key_of(self.labels.artifact, self.previous.version if self.previous else None, self.settings)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class TrainingOutputs:
     n_labels: int
     validation_loss: float | None
     previous: Model | None
+    round: int
 
 
 class Training(ABC):
@@ -63,32 +70,32 @@ class Training(ABC):
 
     NAME = "training"
     VERSION = 1
+    uses_model = False
 
     @abstractmethod
-    def plan(self, *, new_labels: int, validation_losses: list[float], ctx: Context) -> Plan:
+    def plan(
+        self, *, previous: Model | None, new_labels: int, validation_losses: Sequence[float], ctx: Context
+    ) -> Plan:
         """Full, warm or none, and why."""
 
     def read(self, tx: Tx, ctx: Context) -> TrainingInputs:
-        arrays, name = read_labels(tx, ctx)
         models = list_models(tx)
         return TrainingInputs(
-            labels=name,
-            positions=arrays["pool_positions"],
-            codes=arrays["pool_codes"],
-            validation=(arrays["validation_positions"], arrays["validation_codes"]),
+            labels=find_labels(tx, ctx),
             previous=models[-1] if models else None,
             losses=[m.validation_loss for m in models if m.validation_loss is not None],
             settings=key_of(ctx.settings.learner.model_dump(mode="json"), ctx.settings.project.seed),
         )
 
     def compute(self, inputs: TrainingInputs, ctx: Context) -> TrainingOutputs:
-        if len(inputs.positions) == 0:
+        known, previous, round = open_labels(inputs.labels, ctx), inputs.previous, inputs.labels.round
+        positions, codes = known["pool"]
+        if len(positions) == 0:
             raise LedgerError("there is no label to train on; every query was skipped. Label some items and run again")
-        previous = inputs.previous
-        new_labels = len(inputs.positions) - (previous.n_labels if previous else 0)
-        plan = self.plan(new_labels=new_labels, validation_losses=list(inputs.losses), ctx=ctx)
+        new_labels = len(positions) - (previous.n_labels if previous else 0)
+        plan = self.plan(previous=previous, new_labels=new_labels, validation_losses=inputs.losses, ctx=ctx)
         if plan.kind == "none":
-            return TrainingOutputs(plan, "", b"", {}, len(inputs.positions), None, previous)
+            return TrainingOutputs(plan, "", b"", {}, len(positions), None, previous, round)
         settings = ctx.settings.learner
         learner = make_learner(
             ctx.learner, settings, ctx.classes, seed=ctx.settings.project.seed, searching=plan.kind == "full"
@@ -97,34 +104,39 @@ class Training(ABC):
         if plan.kind == "warm" and previous is not None and previous.learner["classes"] == list(ctx.classes):
             warm_from = load(ctx.artifacts.get(previous.artifact), trusted=settings.trusted_types)
         validation = None
-        if len(inputs.validation[0]):
-            validation = (ctx.features.rows(inputs.validation[0]), inputs.validation[1])
-        rows = ctx.features.rows(inputs.positions)
+        if len(known["validation"][0]):
+            validation = (ctx.features.rows(known["validation"][0]), known["validation"][1])
+        rows = ctx.features.rows(positions)
         with ctx.stopwatch("fit"):
-            learner.fit(rows, inputs.codes, validation=validation, warm_from=warm_from)
+            learner.fit(rows, codes, validation=validation, warm_from=warm_from)
         data = dump(learner)
         if ":" in ctx.learner.head:  # a stranger's estimator: better refused now than when the next round loads it
             load(data, trusted=settings.trusted_types)
         return TrainingOutputs(
             plan=plan,
-            version=f"r{ctx.round:03d}-{inputs.key[:8]}",
+            version=f"r{round:03d}-{inputs.key[:8]}",
             learner=data,
             report=asdict(learner.report),
-            n_labels=len(inputs.positions),
+            n_labels=len(positions),
             validation_loss=_log_loss(learner, validation, ctx),
             previous=previous,
+            round=round,
         )
 
-    def write(self, tx: Tx, outputs: TrainingOutputs, ctx: Context) -> StepResult:
+    def keep(self, outputs: TrainingOutputs, ctx: Context) -> tuple[TrainingOutputs, str]:
+        return outputs, "" if outputs.plan.kind == "none" else ctx.artifacts.put(outputs.learner)
+
+    def write(self, tx: Tx, kept: tuple[TrainingOutputs, str], ctx: Context) -> StepResult:
+        outputs, artifact = kept
         values = {"plan": outputs.plan.kind, "reason": outputs.plan.reason, "n_labels": outputs.n_labels}
         if outputs.plan.kind == "none":
             return StepResult("done", {**values, "version": outputs.previous.version if outputs.previous else None})
         model = Model(
             version=outputs.version,
-            round=ctx.round,
-            artifact=ctx.artifacts.put(outputs.learner),
+            round=outputs.round,
+            artifact=artifact,
             parent=outputs.previous.version if outputs.previous else None,
-            learner={**asdict(ctx.learner), "classes": list(ctx.classes), "plan": outputs.plan.kind},
+            learner={**_learner_of(ctx), "classes": list(ctx.classes), "plan": outputs.plan.kind},
             report=outputs.report,
             n_labels=outputs.n_labels,
             validation_loss=outputs.validation_loss,
@@ -133,14 +145,21 @@ class Training(ABC):
         return StepResult("done", {**values, "version": outputs.version})
 
 
-def read_labels(tx: Tx, ctx: Context) -> tuple[dict[str, NDArray[Any]], str]:
-    """The labels known after this round's human labeling, by split, and the name of the artifact that holds them."""
-    done = find_step(tx, ctx.round, LABELS)
-    if done is None:
+def find_labels(tx: Tx, ctx: Context) -> Labels:
+    """What the last human labeling up to this round left."""
+    done = [step for step in list_steps(tx) if step.name == LABELS and step.round <= ctx.round]
+    if not done:
         raise LedgerError(f"round {ctx.round} has no labels yet; human labeling comes first")
-    name, codes = done.result["labels"], codes_of(done.result["classes"], ctx.classes)
-    arrays = ctx.artifacts.get_arrays(name)
-    return {part: codes[values] if part.endswith("_codes") else values for part, values in arrays.items()}, name
+    return Labels(done[-1].round, done[-1].result["labels"], tuple(done[-1].result["classes"]))
+
+
+def open_labels(labels: Labels, ctx: Context) -> dict[str, tuple[Indices, Codes]]:
+    """Positions and today's class codes by split: pool, validation, test."""
+    arrays, codes = ctx.artifacts.get_arrays(labels.artifact), codes_of(labels.classes, ctx.classes)
+    return {
+        split: (arrays[f"{split}_positions"], codes[arrays[f"{split}_codes"]])
+        for split in ("pool", "validation", "test")
+    }
 
 
 def current_model(tx: Tx) -> Model:
@@ -154,7 +173,6 @@ def predict(model: Model, learner: ScikitLearner, positions: Indices, ctx: Conte
     """(len(positions), n_classes) float32 over today's classes; classes newer than the model get 0."""
     proba = np.zeros((len(positions), len(ctx.classes)), dtype=np.float32)
     columns = codes_of(model.learner["classes"], ctx.classes)
-    _require_same_features(model, ctx)
     for part, rows in ctx.features.blocks(positions):
         with ctx.stopwatch("predict"):
             proba[part, columns] = learner.predict_proba(rows)
@@ -172,18 +190,41 @@ def codes_of(known: Sequence[str], classes: Sequence[str]) -> Codes:
     return np.array([list(classes).index(name) for name in known], dtype=np.int64)
 
 
-def _require_same_features(model: Model, ctx: Context) -> None:
-    """A model reads the features it was trained on; those of another encoder would mean nothing to it."""
-    was = {"encoder": model.learner["encoder"], "encoder_params": dict(model.learner["encoder_params"])}
-    now = json.loads(json.dumps({"encoder": ctx.learner.encoder, "encoder_params": dict(ctx.learner.encoder_params)}))
-    if was != now:
-        raise SettingError(
-            f"model {model.version} was trained on the features of {was}, the settings now say {now}; "
-            "set the encoder back, or start a new project with these labels (`querist labels export`)"
-        )
+def learner_change(was: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """How the second of two recorded learners came to read other features than the first; None where both read the
+    same."""
+    if was["features"] == now["features"]:
+        return None
+    before, after = _described(was), _described(now)
+    if before == after:
+        return f"the encoder of {after} changed: another project.seed, or another version behind its name"
+    return f"the learner changed from {before} to {after}"
+
+
+def change_since(model: Model, ctx: Context) -> str | None:
+    """Why a model cannot read today's features, if it cannot: those of another encoder would mean nothing to it."""
+    return learner_change(model.learner, _learner_of(ctx))
+
+
+def _learner_of(ctx: Context) -> dict[str, Any]:
+    """The learner of the settings as the record keeps it; `features` names all that the features depend on."""
+    recorded: dict[str, Any] = json.loads(json.dumps({**asdict(ctx.learner), "features": ctx.features.space}))
+    return recorded
+
+
+def _described(learner: Mapping[str, Any]) -> str:
+    """tfidf(chars=[3, 4]) + logistic"""
+    params = ", ".join(f"{name}={value!r}" for name, value in learner["encoder_params"].items())
+    return f"{learner['encoder']}{f'({params})' if params else ''} + {learner['head']}"
 
 
 def load_learner(model: Model, ctx: Context) -> ScikitLearner:
+    """The model, to be applied to today's features. Raises SettingError when it was trained on others."""
+    if change := change_since(model, ctx):
+        raise SettingError(
+            f"{change}, and had already changed once in round {ctx.round}; set it back to "
+            f"{_described(model.learner)} until that round is evaluated, then change it again"
+        )
     return load(ctx.artifacts.get(model.artifact), trusted=ctx.settings.learner.trusted_types)
 
 
@@ -217,5 +258,4 @@ def _log_loss(learner: ScikitLearner, validation: tuple[Any, Codes] | None, ctx:
         return None
     with ctx.stopwatch("predict"):
         proba = learner.predict_proba(validation[0])
-    truth = np.clip(proba[np.arange(len(proba)), validation[1]].astype(np.float64), 1e-15, 1.0)
-    return float(-np.log(truth).mean())
+    return float(log_losses(validation[1], proba).mean())

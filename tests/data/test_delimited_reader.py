@@ -10,6 +10,7 @@ from querist.stages.raw_data import delimited
 from querist.stages.raw_data.delimited import read_csv, read_tsv
 from querist.stages.raw_data.rows import BadRow, Row
 from querist.stages.raw_data.sources import open_source
+from querist.stages.raw_data.textfiles import open_text
 
 DATA = DataSettings(text=["text"])
 
@@ -149,3 +150,24 @@ def test_an_unknown_format_lists_those_available(tmp_path):
 def test_reading_starts_only_when_asked(tmp_path):
     (tmp_path / "rows.csv").write_text("text\na\n")
     assert iter(rows := read_csv(tmp_path / "rows.csv", DATA)) is rows
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "O produto é ótimo, chegou antes do prazo.\nNão gostei, a bateria não dura.\nRecomendação: sim.\n"),
+        ("cp1252", "Mycket bra, jag är jättenöjd.\nDåligt batteri, räcker inte hela dagen.\nFrån företaget.\n"),
+        ("cp1252", "Le téléphone est arrivé très vite.\nJe suis déçu.\nÇa marche bien, même après l'été.\n"),
+        ("cp1252", "She said “great” – really.\nIt’s good and I don’t regret it.\n"),
+        ("cp1252", "a café\n"),
+        ("cp1250", "Niestety bateria słaba, nie działa już.\nŚwietna jakość, szybka wysyłka. Dziękuję.\n"),
+        ("cp1250", "Výrobek je skvělý, doporučuji všem.\nRychlé dodání, dobrá cena. Příště koupím znovu.\n"),
+        ("cp1250", "A termék nagyon jó, gyors szállítás.\nKöszönöm szépen, jövőre is veszek. Először nem működött.\n"),
+        ("cp1251", "Очень хороший товар, рекомендую всем.\nК сожалению, батарея слабая.\n"),
+    ],
+)
+def test_western_text_is_read_as_western_and_other_text_as_its_own(tmp_path, encoding, text):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(text.encode(encoding))
+    with open_text(path) as file:
+        assert file.read() == text

@@ -179,6 +179,36 @@ def test_declared_classes_keep_their_order_and_refuse_others(tmp_path):
     report = run(tmp_path, HEAD + "1,one,a\n2,two,c\n", to=setting(classes=["b", "a"]))
     assert opened(tmp_path, report).classes == ("b", "a")
     assert report.reasons == {"label is not among the classes": 1}
+    refused = json.loads(Path(report.quarantine).read_text())
+    assert refused["reason"] == "label is not among the classes: 'c' is none of b, a"
+
+
+def test_nested_json_is_kept_as_json(tmp_path):
+    line = json.dumps({"id": 1, "text": ["it's", {"a": None}], "label": "a", "shop": {"at": [1, 2]}})
+    (tmp_path / "rows.jsonl").write_text(line + "\n")
+    report = run(tmp_path, tmp_path / "rows.jsonl", to=setting(context=["shop"]))
+    snapshot = opened(tmp_path, report)
+    assert snapshot.take([0], ["text", "c.shop"]).to_pylist() == [
+        {"text": '["it\'s", {"a": null}]', "c.shop": '{"at": [1, 2]}'}
+    ]
+
+
+def test_a_missing_shard_is_made_again_from_its_source(tmp_path):
+    first, second = HEAD + "1,one,a\n2,two,b\n", HEAD + "3,three,a\n4,four,b\n"
+    root = run(tmp_path, first)
+    child = run(tmp_path, second, parent=root.snapshot)
+    shards = opened(tmp_path, child).shards
+    for shard in shards:
+        (tmp_path / "snapshots" / shard.name).unlink()
+    with pytest.raises(DataError, match=rf"snapshot {root.snapshot} lacks shards, and rows.csv does not give those"):
+        run(tmp_path, HEAD + "5,five,a\n", parent=child.snapshot)
+    again = run(tmp_path, first, parent=child.snapshot, to=setting(classes=["a", "b", "c"]))
+    assert (again.snapshot, again.added, again.repeated) == (child.snapshot, 0, 2)
+    with pytest.raises(DataError, match=rf"snapshot {child.snapshot} lacks shards"):
+        run(tmp_path, first, parent=child.snapshot)
+    assert run(tmp_path, second, parent=child.snapshot).snapshot == child.snapshot
+    assert opened(tmp_path, child).verify() == []
+    assert len(list_snapshots(tmp_path / "snapshots")) == 2
 
 
 def test_arrays_in_memory_are_a_source(tmp_path):

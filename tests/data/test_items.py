@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from querist.config import DataSettings
@@ -44,6 +44,35 @@ def test_a_label_is_renamed_then_checked():
     assert build(data, t="a", y="good").label == "good"
     assert build(data, t="a", y="").label is None
     assert reason(data, t="a", y="odd") == "y is not among the classes"
+
+
+def refused(data: DataSettings, **values: object) -> str:
+    made = item_builder(data)(Row(7, values))
+    assert isinstance(made, BadRow), made
+    return f"{made.reason}: {made.detail}"
+
+
+def test_an_unknown_label_is_told_with_the_classes_it_is_none_of():
+    two = DataSettings(text=["t"], label="y", classes=["bad", "good"])
+    assert refused(two, t="a", y="odd") == "y is not among the classes: 'odd' is none of bad, good"
+    renamed = DataSettings(text=["t"], label="y", label_map={"1": "bad"})
+    assert refused(renamed, t="a", y="x" * 500) == f"y is not in label_map: '{'x' * 80}' is none of 1, bad"
+    many = DataSettings(text=["t"], label="y", classes=[f"c{i}" for i in range(77)])
+    assert refused(many, t="a", y="odd").endswith("c18, c19 and 57 more")
+
+
+def test_a_list_or_an_object_is_its_json():
+    data = DataSettings(text=["t"], context=["p", "q"])
+    built = build(data, t={"it's": ["ü", None]}, p=[True, 1.5], q={"at": np.float32(0.5), "raw": b"x"})
+    assert built.features == ('{"it\'s": ["ü", null]}',)
+    assert built.context == ("[true, 1.5]", '{"at": "0.5", "raw": "x"}')
+    assert reason(data, t=["a\ud800"]) == "broken characters (lone surrogates)"
+    assert reason(data, t=[b"\xff"]) == "bytes that do not decode"
+    deep: list = []
+    for _ in range(5000):
+        deep = [deep]
+    assert reason(data, t=deep) == "values nested too deeply"
+    assert reason(data, t="", p=deep) == "no text"
 
 
 def test_with_a_label_map_alone_other_values_are_refused():
@@ -119,6 +148,7 @@ def test_an_array_becomes_a_png_and_a_broken_image_is_refused():
 
 
 @given(st.integers(0, 200), st.integers(1, 255), st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"]))
+@settings(deadline=None)  # a flipped byte of the size makes an image of many pixels
 def test_no_flipped_byte_of_an_image_stops_the_ingest(place, flip, form):
     file = io.BytesIO()
     pillow().new("RGB", (9, 7), (200, 30, 1)).save(file, form)

@@ -179,3 +179,25 @@ def test_a_location_is_a_url_or_a_folder_from_the_base(tmp_path):
 def test_nothing_half_written_is_left_behind(tmp_path, snapshot):
     assert not list(tmp_path.rglob("*.part"))
     assert np.array_equal(Snapshot.open(str(tmp_path), snapshot.id).splits(), snapshot.splits())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sha256", "../../../etc/passwd"),
+        ("sha256", "A" * 64),
+        ("sha256", "a" * 64 + "\n"),
+        ("rows", -1),
+        ("rows", 1.5),
+        ("rows", True),
+        ("start", "0"),
+        ("bytes", None),
+    ],
+)
+def test_a_manifest_from_outside_leads_to_no_other_path_and_no_odd_position(tmp_path, snapshot, field, value):
+    path = tmp_path / "manifests" / f"{snapshot.id}.json"
+    values = json.loads(path.read_text())
+    values["shards"][0][field] = value
+    path.write_text(json.dumps(values))
+    with pytest.raises(SnapshotCorrupt, match=r"is no readable manifest .*restore it"):
+        Snapshot.open(tmp_path, snapshot.id)

@@ -56,6 +56,28 @@ def test_a_killed_run_ends_with_the_record_of_an_undisturbed_one(folder: Path, r
 
 
 @pytest.mark.long
+def test_a_run_that_only_the_budget_ends_is_the_same_after_a_kill(folder: Path, reviews: Path, tmp_path: Path) -> None:
+    settings = (folder / "querist.toml").read_text()
+    (folder / "querist.toml").write_text(settings.replace("[objective]", "[objective]\nbudget_labels = 45"))
+    Project(folder).ingest(reviews)
+    victim = tmp_path / "victim"
+    shutil.copytree(folder, victim)
+    command = [sys.executable, "-m", "querist", "run", "--oracle", "label", "--project"]
+    subprocess.run([*command, folder], check=True, capture_output=True)
+    undisturbed = Project(folder).status()
+    assert undisturbed["labels_asked"] == 45
+    for first in ("0", "1", "2"):
+        process = subprocess.Popen([*command, victim], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        next(line for line in process.stdout if line.split()[0] == first)
+        process.kill()
+        process.communicate()
+    subprocess.run([*command, victim], check=True, capture_output=True)
+    assert Project(victim).status()["labels_asked"] == 45
+    assert Project(victim).digest() == undisturbed["digest"]
+
+
+@pytest.mark.long
 def test_a_killed_ingest_leaves_nothing_and_a_second_one_succeeds(folder: Path, reviews: Path, tmp_path: Path) -> None:
     whole = Project(folder).ingest(reviews)
     command = [sys.executable, "-m", "querist", "ingest", str(reviews), "--project"]

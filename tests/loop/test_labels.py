@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from querist.core.errors import DataError, HoldoutError, SettingError
+from querist.core.errors import DataError, HoldoutError, PoolExhausted, SettingError
 from querist.pipeline.project import Project
 from querist.snapshots.snapshot import POOL, TEST
 from querist.store.annotations import list_annotations
@@ -190,7 +190,7 @@ def test_text_of_an_item_cannot_become_a_formula(folder: Path, tmp_path: Path) -
         assert row["context.product"] == "'@sum"
 
 
-def test_exported_images_are_files_beside_the_table(tmp_path: Path) -> None:
+def test_exported_images_are_files_beside_the_table(tmp_path: Path, change: Change) -> None:
     image = pytest.importorskip("PIL.Image", reason="the extra images is not installed")
     project = Project.init(tmp_path / "scans", "image")
     rng = np.random.default_rng(0)
@@ -205,6 +205,10 @@ def test_exported_images_are_files_beside_the_table(tmp_path: Path) -> None:
     for row in csv.DictReader((tmp_path / "out" / "batch.csv").open()):
         assert image.open(tmp_path / "out" / row["image"]).size == (12, 12)
         assert row["label"] in ("dark", "light")
+    change(tmp_path / "scans", 'label = "label"', 'classes = ["dark", "light"]')
+    Project(tmp_path / "scans").export_labels(tmp_path / "out" / "holdout.jsonl", holdout=1)
+    row = json.loads((tmp_path / "out" / "holdout.jsonl").read_text())
+    assert image.open(tmp_path / "out" / row["image"]).size == (12, 12)
 
 
 def test_a_seed_set_that_was_skipped_can_still_be_labeled(
@@ -282,3 +286,85 @@ def test_an_ugly_label_file_is_one_sentence(project: Project, tmp_path: Path, co
         project.import_labels(file)
     with project.ledger.begin() as tx:
         assert list_annotations(tx) == []
+
+
+def some_pool_items(project: Project, n: int) -> list[str]:
+    where = np.flatnonzero(project.snapshot.primary() & (project.snapshot.splits() == POOL))[:n]
+    return list(project.snapshot.take(where, ["id"])["id"].to_pylist())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        " id , label \n {one} ,pos \n{two},\tneg\n",
+        "id;label;note\n{one};pos;a, b\n{two};neg;\n\n",
+        '"id"\t"label"\t"note"\n"{one}"\t"pos"\t"two\nlines"\n{two}\tneg\t\n',
+        "\ufeffid;note;label\r\n{one};;pos\r\n;;\r\n{two};;neg\r\n",
+    ],
+)
+def test_spaces_and_other_separators_do_no_harm(project: Project, tmp_path: Path, content: str) -> None:
+    one, two = some_pool_items(project, 2)
+    file = tmp_path / "labels.csv"
+    file.write_bytes(content.format(one=one, two=two).encode())
+    assert project.import_labels(file)["added"] == 2
+    with project.ledger.begin() as tx:
+        assert [(a.item, a.label) for a in list_annotations(tx)] == [(one, "pos"), (two, "neg")]
+
+
+def test_spaces_in_json_do_no_harm(project: Project, tmp_path: Path) -> None:
+    (item,) = some_pool_items(project, 1)
+    file = tmp_path / "labels.jsonl"
+    file.write_text(json.dumps({"id": f" {item} ", "label": "pos\n"}) + "\n")
+    assert project.import_labels(file)["added"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", "id,label,note\n{item},pos,good, very\n", "line 2: 4 values where the header has 3.*quotes"),
+        ("a.csv", "id,label,note\n{item},pos,\n{item},pos\n", "line 3: 2 values where the header has 3.*even an empty"),
+        ("a.csv", 'id,label\n{item},"pos"!\n', "line 2: quotes do not match"),
+        ("a.csv", "", "holds no row; write one"),
+        ("a.csv", "id,label\n", "holds no row"),
+        ("a.jsonl", "\n", "holds no row"),
+    ],
+)
+def test_a_file_that_lost_its_form_is_refused_as_a_whole(
+    project: Project, tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    (item,) = some_pool_items(project, 1)
+    (tmp_path / name).write_text(content.format(item=item))
+    with pytest.raises(DataError, match=said):
+        project.import_labels(tmp_path / name)
+    with project.ledger.begin() as tx:
+        assert list_annotations(tx) == []
+
+
+def test_people_can_label_validation_items_that_calibrate_the_model(
+    folder: Path, tmp_path: Path, make_reviews: Make, change: Change
+) -> None:
+    change(folder, 'label = "label"\n', 'classes = ["neg", "pos"]\n')
+    change(folder, "test = 0.2\n", "test = 0.2\nvalidation = 0.3\n")
+    source = make_reviews(tmp_path / "reviews.csv")
+    truth = {row["id"]: row["label"] for row in csv.DictReader(source.open())}
+    project = Project(folder)
+    project.ingest(source)
+    project.run()
+    for options in ({}, {"holdout": 60, "split": "validation"}):
+        file = tmp_path / "batch.jsonl"
+        project.export_labels(file, **options)
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        file.write_text("".join(json.dumps({"id": r["id"], "label": truth[r["id"]]}) + "\n" for r in rows))
+        assert project.import_labels(file, holdout="holdout" in options)["added"] == len(rows)
+    with project.ledger.begin() as tx:
+        assert len(list_annotations(tx, split="validation")) == 60
+    project.run()
+    model = project.show_round(0)["models"][0]
+    assert model["n_labels"] == 20, "validation labels never train"
+    assert model["validation_loss"] is not None
+    with pytest.raises(PoolExhausted, match="asked for 300 validation items but only"):
+        project.export_labels(file, holdout=300, split="validation")
+    with pytest.raises(SettingError, match="split = 'pool' must be validation or test"):
+        project.export_labels(file, holdout=3, split="pool")
+    with pytest.raises(SettingError, match="goes with holdout"):
+        project.export_labels(file, split="validation")

@@ -243,16 +243,6 @@ def test_classes_are_known_by_name_whatever_their_order(folder: Path, reviews: P
         Project(folder).run(rounds=3, oracle="label")
 
 
-def test_a_model_is_not_asked_about_the_features_of_another_encoder(
-    folder: Path, reviews: Path, change: Change
-) -> None:
-    Project(folder).ingest(reviews)
-    Project(folder).run(rounds=1, oracle="label")
-    change(folder, "chars = []", "chars = [3, 4]")
-    with pytest.raises(SettingError, match="was trained on the features of"):
-        Project(folder).run(rounds=2, oracle="label")
-
-
 def test_labels_of_an_open_round_are_used_before_a_deadline_stops_the_loop(
     folder: Path, tmp_path: Path, make_reviews: Make, change: Change, clock: Clock
 ) -> None:

@@ -128,3 +128,33 @@ def test_labels_to_a_share_of_the_full_score_are_read_from_the_mean_curve() -> N
     assert found["labels_to_99%"] == 30
     assert compare(runs, {"accuracy": 0.99})["random"]["metrics"]["accuracy"]["labels_to_99%"] is None
     assert found["high"][0] - found["mean"][0] == pytest.approx(12.706 * 0.05, rel=1e-3)
+
+
+def test_an_undefined_metric_is_null_in_the_file(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = (X[:, 0] > 0).astype(int)
+    test = np.flatnonzero(y == 1)[:5]
+    options = {"strategies": ["random"], "seed_size": 10, "batch_size": 5, "rounds": 1, "repeats": 1, "jobs": 1}
+    out = tmp_path / "out.json"
+    querist.simulate(X=X, y=y, test=test, metrics=["roc_auc", "accuracy"], json=out, **options)
+    found = json.loads(out.read_text())
+    assert found["full"]["roc_auc"] is None, "the holdout has one class only"
+    assert found["runs"][0]["metrics"]["roc_auc"] == [None, None]
+    assert None not in found["runs"][0]["metrics"]["accuracy"]
+    assert "NaN" not in out.read_text()
+
+
+def test_what_the_holdout_rows_hold_moves_no_query() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    rng = np.random.default_rng(0)
+    X = sparse.random(300, 400, density=0.05, format="lil", random_state=0)
+    y = (np.asarray(X[:, :200].sum(axis=1)).ravel() > np.asarray(X[:, 200:].sum(axis=1)).ravel()).astype(int)
+    test = np.arange(200, 300)
+    queries = []
+    for _ in range(2):
+        found = querist.simulate(
+            X=X.tocsr(), y=y, test=test, strategies=["kmeans"], seed_size=20, batch_size=10, rounds=2, repeats=1, jobs=1
+        )
+        queries.append(found["runs"][0]["queries"])
+        X[200:300] = 50 * rng.random((100, 400))
+    assert queries[0] == queries[1]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import create_engine, delete, select, update
+from sqlalchemy.exc import DatabaseError
 
 from querist.core.errors import Busy, HoldoutError, LedgerError, SettingError, SnapshotCorrupt
 from querist.store import tables
@@ -17,6 +20,7 @@ from querist.store.ledger import Ledger, digest
 from querist.store.rounds import Query, Round, get_round, list_queries, open_round, taken_positions
 from querist.store.steps import Done, add_step, find_step
 
+NAMES = ("b", "A", "a", "Z", "é")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -193,3 +197,44 @@ def test_artifacts_are_stored_once_and_checked(tmp_path: Path) -> None:
 def test_artifacts_live_on_any_fsspec_url() -> None:
     artifacts = Artifacts("memory://querist-test")
     assert artifacts.get(artifacts.put(b"x")) == b"x"
+
+
+def test_postgres_truncates_no_record(postgres: str) -> None:
+    ledger = Ledger(postgres)
+    with ledger.begin() as tx:
+        add_annotations(tx, [an_annotation("a")], now=NOW)
+    for table in tables.APPEND_ONLY:
+        with pytest.raises(LedgerError, match="append-only"), ledger.begin() as tx:
+            tx.exec_driver_sql(f"TRUNCATE {table.name} CASCADE")
+    with ledger.begin() as tx:
+        assert len(list_annotations(tx)) == 1
+    ledger.close()
+
+
+def test_the_digest_is_the_same_under_every_collation(postgres_server: str) -> None:
+    digests = []
+    for collation, names in (("C", NAMES), ("und", NAMES[::-1])):
+        url = a_database(postgres_server, collation)
+        ledger = Ledger(url)
+        with ledger.begin() as tx:
+            for name in names:
+                add_step(tx, replace(a_step(), name=name))
+            ordered = tx.execute(select(tables.steps.c.name).order_by(tables.steps.c.name)).scalars().all()
+            digests.append((ordered, digest(tx)))
+        ledger.close()
+    assert digests[0][0] != digests[1][0], "the two databases do sort differently"
+    assert digests[0][1] == digests[1][1]
+
+
+def a_database(server: str, collation: str) -> str:
+    """The URL of a fresh database that sorts text by another collation."""
+    name = f"test_{uuid4().hex}"
+    how = "LOCALE 'C'" if collation == "C" else f"LOCALE_PROVIDER icu ICU_LOCALE '{collation}' LOCALE 'C'"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        try:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 {how}")
+        except DatabaseError as error:
+            pytest.skip(f"this PostgreSQL has no ICU collations: {error.orig}")
+    admin.dispose()
+    return f"{server.rsplit('/', 1)[0]}/{name}"

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SLOW_SECONDS = 1.0
 
+OnStep = Callable[[int, str, str], None]
+OnProgress = Callable[[str, int, int | None], None]
+
 
 def print_json(value: Any) -> None:  # Any: whatever JSON can hold
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
@@ -27,21 +30,53 @@ def rounds_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    metric = rows[0]["metric"] if rows else "metric"
-    for name in ("round", "strategy", "asked", "labels", metric, "interval", "seconds"):
+    for name in _names(rows):
         table.add_column(name, justify="left" if name == "strategy" else "right")
     for row in rows:
-        known = row["value"] is not None
-        table.add_row(
-            str(row["round"]),
-            row["strategy"],
-            str(row["asked"]),
-            "-" if row["labels"] is None else f"{row['labels']:,}",
-            f"{row['value']:.3f}" if known else "-",
-            f"{row['low']:.3f} to {row['high']:.3f}" if known and row["low"] is not None else "-",
-            f"{row['seconds']:.1f}",
-        )
+        table.add_row(*_cells(row))
     return table
+
+
+class RoundLines:
+    """The same table off a terminal: each line is printed when its round ends, so that whoever reads along sees it."""
+
+    LINE = "{:>5}  {:<13}  {:>5}  {:>6}  {:>8}  {:>14}  {:>7}"
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._shown = 0
+
+    def on_step(self, number: int, name: str, status: str) -> None:
+        if (name, status) == ("evaluation", "done"):
+            self.rest()
+
+    def rest(self) -> None:
+        """Prints the rounds that have not been printed yet."""
+        from querist.pipeline.record import round_table
+
+        rows = round_table(self._project)
+        lines = [_cells(row) for row in rows[self._shown :]]
+        for cells in lines if self._shown else [_names(rows), *lines]:
+            click.echo(self.LINE.format(*cells))
+        self._shown = len(rows)
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    metric = rows[0]["metric"] if rows else "metric"
+    return ("round", "strategy", "asked", "labels", metric, "interval", "seconds")
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    known = row["value"] is not None
+    return (
+        str(row["round"]),
+        row["strategy"],
+        str(row["asked"]),
+        "-" if row["labels"] is None else f"{row['labels']:,}",
+        f"{row['value']:.3f}" if known else "-",
+        f"{row['low']:.3f} to {row['high']:.3f}" if known and row["low"] is not None else "-",
+        f"{row['seconds']:.1f}",
+    )
 
 
 def show(renderable: Any) -> None:  # Any: anything rich can print
@@ -51,7 +86,7 @@ def show(renderable: Any) -> None:  # Any: anything rich can print
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int | None], None]]:
+def progress() -> Iterator[OnProgress]:
     """A callback that draws one bar per kind of work once that takes more than a second; nothing off a terminal."""
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
@@ -64,10 +99,15 @@ def progress() -> Iterator[Callable[[str, int, int | None], None]]:
 
 
 @contextmanager
-def live(project: Project) -> Iterator[tuple[Callable[[int, str, str], None], Callable[[str, int, int | None], None]]]:
-    """Callbacks (on_step, progress) that keep a table of the rounds and the bars of the running step on screen."""
-    if not sys.stdout.isatty():
+def live(project: Project, *, quiet: bool = False) -> Iterator[tuple[OnStep, OnProgress]]:
+    """Callbacks (on_step, progress) that show the rounds: on a terminal with the bars of the running step."""
+    if quiet:
         yield (lambda number, name, status: None), (lambda what, done, total: None)
+        return
+    if not sys.stdout.isatty():
+        lines = RoundLines(project)
+        yield lines.on_step, (lambda what, done, total: None)
+        lines.rest()
         return
     from rich.console import Console, Group
     from rich.live import Live
@@ -85,6 +125,7 @@ def live(project: Project) -> Iterator[tuple[Callable[[int, str, str], None], Ca
             screen.update(Group(rounds_table(round_table(project)), state, bars))
 
         yield on_step, _update(bars)
+    show(rounds_table(round_table(project)))
 
 
 def _bars(console: Any) -> Any:  # Any: rich is imported late
@@ -100,7 +141,7 @@ def _bars(console: Any) -> Any:  # Any: rich is imported late
     )
 
 
-def _update(bars: Any) -> Callable[[str, int, int | None], None]:
+def _update(bars: Any) -> OnProgress:
     started: dict[str, float] = {}
     drawn: dict[str, Any] = {}
 

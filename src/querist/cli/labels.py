@@ -19,12 +19,17 @@ def labels() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--round", "number", type=int, help="Round to export.  [default: the newest]")
 @click.option("--holdout", type=click.IntRange(min=1), metavar="N", help="Instead, N random holdout items to label.")
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation"]),
+    help="Where --holdout draws from: test, for evaluation, or validation, for calibration.  [default: test]",
+)
 @project_option
-def export(file: Path, number: int | None, holdout: int | None, folder: Path) -> None:
+def export(file: Path, number: int | None, holdout: int | None, split: str | None, folder: Path) -> None:
     """Write a round's queries, with their labels so far, to FILE (.csv or .jsonl)."""
     from querist.pipeline.project import Project
 
-    count = Project(folder).export_labels(file, round=number, holdout=holdout)
+    count = Project(folder).export_labels(file, round=number, holdout=holdout, split=split)
     click.echo(f"wrote {count} items to {file}; fill the column `label`, or put yes into `skip`")
 
 

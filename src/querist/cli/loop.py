@@ -44,15 +44,15 @@ def run(folder: Path, rounds: int | None, oracle: str | None, as_json: bool) -> 
     from querist.pipeline.record import round_table
 
     project = Project(folder)
-    with console.live(project) as (on_step, progress):
+    with console.live(project, quiet=as_json) as (on_step, progress):
         outcome = project.run(rounds=rounds, oracle=oracle, on_step=on_step, progress=progress)
     summary = project.write_summary()
     if as_json:
         console.print_json({**asdict(outcome), "summary": str(summary), "digest": project.digest()})
         return
-    table = round_table(project)
-    console.show(console.rounds_table(table))
-    for row in table:
+    for row in round_table(project):
+        for change in row["learner_changes"]:
+            click.echo(f"round {row['round']}: {change}")
         for warning in row["warnings"]:
             click.echo(f"warning, round {row['round']}: {warning}")
     click.echo(f"{outcome.status}: {outcome.reason}")
@@ -83,6 +83,9 @@ def status(folder: Path, as_json: bool) -> None:
         )
     if found["rounds"]:
         console.show(console.rounds_table(found["rounds"]))
+    for row in found["rounds"]:
+        for change in row["learner_changes"]:
+            click.echo(f"round {row['round']}: {change}")
 
 
 @click.group()
@@ -106,18 +109,18 @@ def show_round(number: int, folder: Path, as_json: bool) -> None:
         return
     click.echo(f"round {number} of {found['at']}: {found['strategy']}, model {found['model_version'] or 'none yet'}")
     click.echo(f"snapshot {found['snapshot']}, settings {found['settings'][:12]}, querist {found['code_version']}")
-    click.echo(found["note"])
+    for line in [found["note"], *found["learner_changes"]]:
+        click.echo(line)
     for name, value in found["thresholds"].items():
         click.echo(f"  {name} = {value:.6g}")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("rank", "id", "score", "parts", "label", "annotator"):
+    for name in ("rank", "id", "score", "reason", "label", "annotator"):
         table.add_column(name)
     for query in found["queries"]:
         last = query["annotations"][-1] if query["annotations"] else {}
-        parts = " ".join(f"{name}={value:.3f}" for name, value in query["parts"].items())
         score = "" if query["score"] is None else f"{query['score']:.4f}"
         label = last.get("label") or ("skipped" if last else "")
-        table.add_row(str(query["rank"]), query["id"], score, parts, label, last.get("annotator", ""))
+        table.add_row(str(query["rank"]), query["id"], score, query["reason"], label, last.get("annotator", ""))
     console.show(table)
     for step in found["steps"]:
         inside = ", ".join(f"{part} {seconds:.2f}" for part, seconds in step["seconds_by_part"].items())

@@ -1,4 +1,4 @@
-"""simulate, strategies, demo: try before you label."""
+"""simulate, demo: try before you label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from querist.cli import console
-from querist.cli.loop import json_option, project_option
+from querist.cli.loop import project_option
 from querist.core.errors import SettingError
 
 
@@ -114,21 +114,6 @@ def show_comparison(found: dict[str, Any]) -> None:
 
 
 @click.command()
-@json_option
-def strategies(as_json: bool) -> None:
-    """List the strategies that a project can use."""
-    from querist import plugins
-
-    found = plugins.describe("strategies")
-    if as_json:
-        console.print_json(found)
-        return
-    width = max(map(len, found))
-    for name, sentence in found.items():
-        click.echo(f"{name:<{width}}  {sentence}")
-
-
-@click.command()
 @click.option(
     "--dir",
     "folder",
@@ -141,13 +126,11 @@ def strategies(as_json: bool) -> None:
 def demo(folder: Path, images: bool) -> None:
     """Run the whole loop on real data, with a simulated annotator, and compare it with random sampling."""
     from querist.pipeline.demo import prepare
-    from querist.pipeline.record import round_table
 
     with console.progress() as progress:
         project, rounds = prepare(folder, images=images, progress=progress)
     with console.live(project) as (on_step, live_progress):
         outcome = project.run(rounds=rounds, oracle="label", on_step=on_step, progress=live_progress)
-    console.show(console.rounds_table(round_table(project)))
     click.echo(f"{outcome.status}: {outcome.reason}\n")
     with console.progress() as progress:
         comparison = project.simulate(rounds=rounds, repeats=3, progress=progress)

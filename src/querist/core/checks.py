@@ -39,6 +39,30 @@ def check_proba(proba: Any, *, n_items: int | None = None) -> Probabilities:  # 
     return array
 
 
+def check_samples(samples: Any, *, n_items: int | None = None) -> Probabilities:  # Any: what a stranger hands in
+    """The (n_samples, n_items, n_classes) probabilities as an array. Raises ShapeError naming the wrong opinion."""
+    array = _floats(samples, "samples")
+    if array.ndim != 3 or len(array) == 0:
+        raise ShapeError(f"samples must have shape (n_samples, n_items, n_classes), got {array.shape}")
+    for number, opinion in enumerate(array):
+        try:
+            check_proba(opinion, n_items=n_items)
+        except ShapeError as error:
+            raise ShapeError(f"opinion {number} of {len(array)}: {error}") from None
+    return array
+
+
+def check_independent(proba: Any) -> Probabilities:  # Any: what a stranger hands in
+    """The (n_items, n_labels) probabilities of labels that do not exclude each other, as an array; each in 0..1."""
+    array = _floats(proba, "probabilities")
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ShapeError(f"probabilities must have shape (n_items, n_labels), got {array.shape}")
+    if not ((array >= 0) & (array <= 1)).all():  # false for NaN, too
+        row = int(np.flatnonzero(~((array >= 0) & (array <= 1)).all(axis=1))[0])
+        raise ShapeError(f"probabilities of labels must lie in 0..1, row {row} does not: {array[row]}")
+    return array
+
+
 def check_scores(scores: Any, *, n_items: int | None = None) -> Scores:  # Any: what a stranger hands in
     """The (n_items,) scores as an array. Raises ShapeError on another shape, NaN or infinity."""
     array = _floats(scores, "scores")

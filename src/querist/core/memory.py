@@ -22,7 +22,7 @@ class Memory:
 
     def recall(self, name: str, key: str) -> dict[str, NDArray[Any]] | None:
         """The arrays kept under `name`, or None unless they were kept under this very key."""
-        found = {field: values for field, values in self._of(name)}
+        found = dict(self._of(name))
         if KEY not in found or str(found.pop(KEY)) != key:
             return None
         return found

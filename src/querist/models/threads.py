@@ -19,6 +19,11 @@ def one_thread(*, only: str | None = None) -> AbstractContextManager[Any]:  # An
     return limits
 
 
+def blas_threads() -> int:
+    """How many threads linear algebra may use now."""
+    return max((int(one.num_threads) for one in _loaded(len(sys.modules)).lib_controllers), default=1)
+
+
 @lru_cache(maxsize=1)
 def _loaded(n_modules: int) -> Any:
     """The numeric libraries of this process. To look for them takes milliseconds, and new ones come with modules."""

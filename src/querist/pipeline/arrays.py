@@ -9,15 +9,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from querist.core.checks import check_embeddings, check_proba
+from querist.core.checks import check_embeddings, check_independent, check_proba, check_samples, check_scores
 from querist.core.errors import SettingError, ShapeError, UnknownName
 from querist.core.hashing import key_of
 from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.types import Codes, Embeddings, Indices, Matrix, Pool, Probabilities, Scores
+from querist.plugins import available, find
 from querist.stages.evaluation import metrics
+from querist.stages.query_strategy import regression
 from querist.stages.query_strategy.ask import ask, make
+from querist.stages.uncertainty_scoring import multilabel
 from querist.stages.uncertainty_scoring.combine import combine
+from querist.stages.uncertainty_scoring.schedule import weights_at
 
 Measures = str | Mapping[str, float]
 Seed = int | np.random.Generator | None
@@ -26,12 +30,65 @@ EMBEDDING_SAMPLE = 20_000
 """Items behind the directions of a sparse pool's embeddings; more would cost time and change little."""
 
 
-def score(proba: ArrayLike, *, measure: Measures = "margin") -> Scores:
+def score(
+    proba: ArrayLike, *, measure: Measures = "margin", combination: str = "rank", class_weights: ArrayLike | None = None
+) -> Scores:
     """(n_items,) how unsure the model is of each item, higher means ask first.
 
-    `proba` is (n_items, n_classes); `measure` a name, or names with weights that are joined by rank.
+    `proba` is (n_items, n_classes); `measure` a name, or names with weights, joined by "rank", "quantile" or
+    "product". `class_weights` (n_classes,) say how much each class matters. Several opinions on each item, (n_samples,
+    n_items, n_classes), are scored by how far they disagree under the name of one such measure ("bald",
+    "vote_entropy"), or by their mean under any other.
     """
-    return combine(_weights(measure), check_proba(proba))[0]
+    array = np.asarray(proba)
+    if array.ndim == 3:
+        samples = check_samples(array)
+        if isinstance(measure, str) and measure in available("sample_measures"):
+            scores: Scores = find("sample_measures", measure)(samples)
+            return scores
+        array = samples.mean(axis=0)
+    return combine(_weights(measure), array, combination=combination, class_weights=_class_weights(class_weights))[0]
+
+
+def score_multilabel(
+    proba: ArrayLike, *, measure: str = "margin", over: str = "mean", cardinality: float | None = None
+) -> Scores:
+    """(n_items,) how much there is to learn from an item that may have several labels, higher means ask first.
+
+    `proba` (n_items, n_labels) holds the probability of each label by itself, so rows need not sum to 1. `measure` is
+    margin, entropy, least_confidence or score for each label, joined by the `over` "mean" or "max"; or max_loss,
+    mean_max_loss, mmc, cardinality or adaptive for the labels together. The last two need `cardinality`: how many
+    labels a labeled item has on average. Projects take one label an item; this function stands alone.
+    """
+    return multilabel.score(check_independent(proba), measure, over=over, cardinality=cardinality)
+
+
+def select_regression(
+    method: str,
+    batch_size: int,
+    *,
+    labels: ArrayLike,
+    embeddings: ArrayLike | None = None,
+    predictions: ArrayLike | None = None,
+    samples: ArrayLike | None = None,
+    rng: Seed = None,
+) -> Indices:
+    """(batch_size,) the items whose number to ask next, best first, as rows of the arrays given.
+
+    `labels` (n_items,) are NaN or None where unlabeled; labeled items are never answered. "variance" takes the
+    `samples` (n_samples, n_items) that differ most, the predictions of several models; "gsx" what lies farthest from
+    the labeled in `embeddings` (n_items, n_dims), "gsy" in `predictions` (n_items,), "igs" in both. Projects take
+    classes, not numbers; this function stands alone.
+    """
+    return regression.select(
+        method,
+        batch_size,
+        labels=np.asarray(labels, dtype=np.float64),
+        embeddings=None if embeddings is None else check_embeddings(embeddings),
+        predictions=None if predictions is None else check_scores(predictions),
+        samples=None if samples is None else check_embeddings(samples),
+        rng=np.random.default_rng(rng),
+    )
 
 
 def select(
@@ -45,6 +102,8 @@ def select(
     samples: ArrayLike | None = None,
     costs: ArrayLike | None = None,
     measure: Measures | None = None,
+    combination: str = "rank",
+    class_weights: ArrayLike | None = None,
     params: Mapping[str, Any] | None = None,
     memory: Memory | None = None,
     rng: Seed = None,
@@ -53,8 +112,9 @@ def select(
 
     `proba` (n_items, n_classes), `embeddings` (n_items, n_dims), `samples` (n_samples, n_items, n_classes) and `costs`
     (n_items,) are of the same items; `labels` (n_items,) says which of them are labeled (-1, None or NaN where not),
-    and those are never answered. `params` are settings of a strategy given by name. The same `memory` given round
-    after round, with the same embeddings, lets a strategy go on from what it learned about the pool.
+    and those are never answered. `measure`, `combination` and `class_weights` are as in `score`. `params` are settings
+    of a strategy given by name. The same `memory` given round after round, with the same embeddings, lets a strategy
+    go on from what it learned about the pool.
     """
     made, weights = make(strategy, params, _weights(measure) if measure is not None else _default_measures())
     opinions = None if samples is None else np.asarray(samples)
@@ -68,13 +128,17 @@ def select(
     open_ = np.arange(n_items) if labels is None else np.flatnonzero(_unlabeled(labels))
     known = np.delete(np.arange(n_items), open_)
     rows = None if proba is None else _at(check_proba(proba), open_)
+    scores = None
+    if rows is not None and "scores" in made.needs:
+        importance = _class_weights(class_weights)
+        scores, _ = combine(weights, rows, combination=combination, class_weights=importance)
     space = None if embeddings is None else check_embeddings(embeddings)
     near = labeled_embeddings if labeled_embeddings is not None or space is None else space[known]
     codes = None if labels is None else np.unique(np.asarray(labels)[known], return_inverse=True)[1]
     pool = Pool(
         n_items=len(open_),
         proba=rows,
-        scores=combine(weights, rows)[0] if rows is not None and "scores" in made.needs else None,
+        scores=scores,
         embed=None if space is None else _embed(space, open_),
         costs=None if costs is None else np.asarray(costs, dtype=np.float64)[open_],
         samples=None if opinions is None else lambda: opinions[:, open_],
@@ -264,7 +328,11 @@ def _weights(measure: Measures) -> dict[str, float]:
 def _default_measures() -> dict[str, float]:
     from querist.config import Settings
 
-    return Settings().query.measures
+    return weights_at(Settings().query.measures, share=0.0)
+
+
+def _class_weights(given: ArrayLike | None) -> Scores | None:
+    return None if given is None else np.asarray(given, dtype=np.float64)
 
 
 def _unlabeled(labels: ArrayLike) -> NDArray[np.bool_]:

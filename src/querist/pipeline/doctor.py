@@ -49,13 +49,20 @@ def examine(folder: Path) -> list[Check]:
 
 
 def check_settings(settings: Settings) -> None:
-    """Raises SettingError for a name that is no plugin, step or metric, before anything runs."""
+    """Raises SettingError for data, storage, a plugin, step or metric that cannot be had, before anything runs."""
     from querist.models.learners import resolve as resolve_learner
+    from querist.snapshots.folder import check_url
     from querist.stages.evaluation.metrics import bounds, check
     from querist.stages.preprocessing.steps import resolve as resolve_steps
     from querist.stages.query_strategy.ask import make
+    from querist.stages.raw_data.sources import check_data
+    from querist.store import ledger
     from querist.training import make_learner
 
+    check_data(settings.data)
+    ledger.check_url(settings.storage.ledger)
+    check_url("snapshots", settings.storage.snapshots)
+    check_url("artifacts", settings.storage.artifacts)
     resolve_steps(settings.preprocessing, settings.data.kind)
     make(settings.query.strategy, settings.query.params, settings.query.measures)
     for name in (settings.objective.metric, *settings.evaluation.metrics):

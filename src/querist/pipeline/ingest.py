@@ -68,15 +68,18 @@ def ingest(
     """Makes a snapshot of the source (with `parent`: its child), or names the parent when nothing new was in it.
 
     Rows that cannot be used go to a JSON-lines file in the folder `quarantine`. A relative `storage.snapshots` counts
-    from `base`. Raises DataError when no row is usable. Stopped anywhere, it has published nothing.
+    from `base`. Where the parent lacks shards, the source must be what they were made of, and they are made again.
+    Raises DataError when no row is usable. Stopped anywhere, it has published nothing.
     """
     data, told = settings.data, progress or _quiet
     steps = resolve(settings.preprocessing, data.kind)
     url = location(settings.storage.snapshots, base)
+    folder = Folder(url)
     old = None if parent is None else Snapshot.open(url, parent)
     draft: Json = {"kind": data.kind, "schema": stored_schema(data), "preprocessing": declare(steps)}
     if old is not None:
         _require_same(old.manifest, draft)
+    last, (old, torn) = old, _whole(old, folder)
     name = source.name if isinstance(source, Path) else "rows"
     rows = open_source(source, data) if isinstance(source, Path) else checked(source, data, "the data")
     staging = base / STAGING
@@ -87,7 +90,9 @@ def ingest(
         intake = take_in(rows, data, steps, old, staged=staged, quarantine=refused, progress=told)
         if len(intake.groups):
             draft |= {"source": name, "created_at": now.isoformat()}
-            manifest = _publish(intake, old, settings, draft, staged, Folder(url), told)
+            manifest = _publish(intake, old, torn, settings, draft, staged, folder, told)
+        elif torn is not None:
+            raise _not_its_source(torn, name)
         elif old is not None:
             manifest = old.manifest
         else:
@@ -99,11 +104,14 @@ def ingest(
             shutil.move(refused, kept)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+    if last is not None and torn is not None:
+        manifest = last.manifest
+    added = 0 if torn is not None else len(intake.groups)
     return IngestReport(
         snapshot=manifest.id,
         read=intake.read,
-        added=len(intake.groups),
-        repeated=intake.repeated,
+        added=added,
+        repeated=intake.repeated + len(intake.groups) - added,
         quarantined=intake.reasons.total(),
         reasons=dict(intake.reasons.most_common()),
         quarantine=None if kept is None else str(kept),
@@ -112,12 +120,37 @@ def ingest(
     )
 
 
+def _whole(snapshot: Snapshot | None, folder: Folder) -> tuple[Snapshot | None, Manifest | None]:
+    """The nearest ancestor that has all its shards, and its child that lacks some; or the snapshot itself and None."""
+    torn = None
+    while snapshot is not None and not all(folder.exists(shard.name) for shard in snapshot.shards):
+        torn = snapshot.manifest
+        snapshot = None if torn.parent is None else Snapshot.open(folder.url, torn.parent)
+    return snapshot, torn
+
+
+def _not_its_source(torn: Manifest, name: str) -> DataError:
+    return DataError(
+        f"snapshot {torn.id} lacks shards, and {name} does not give those again; ingest {torn.source} as it was, with "
+        "the settings and the querist of then, or restore the shards from a backup"
+    )
+
+
 def _publish(
-    intake: Intake, old: Snapshot | None, settings: Settings, draft: Json, staged: Path, folder: Folder, told: Progress
+    intake: Intake,
+    old: Snapshot | None,
+    torn: Manifest | None,
+    settings: Settings,
+    draft: Json,
+    staged: Path,
+    folder: Folder,
+    told: Progress,
 ) -> Manifest:
+    """The new snapshot after `old`; or `torn`, which was there already, once its shards are made again."""
     keys = np.concatenate([_old_groups(old), intake.groups])
     groups = Groups.of(keys)
-    splits = old.manifest.splits if old else _split_settings(intake, settings)
+    drawn = old.manifest if old else torn
+    splits = drawn.splits if drawn else _split_settings(intake, settings)
     assignment = assign(
         keys,
         groups,
@@ -132,6 +165,10 @@ def _publish(
     before = old.shards if old else ()
     n_old = old.n_items if old else 0
     shards = _write(staged, assignment, n_old, list(draft["schema"]), folder, told)
+    if torn is not None:
+        if (*before, *shards) != torn.shards:
+            raise _not_its_source(torn, draft["source"])
+        return torn
     wanted = settings.data.classes or sorted(intake.label_names)
     classes = old.classes if old else ()
     manifest = Manifest(

@@ -149,7 +149,8 @@ class _Intake:
         self._repeated += repeated
         for row in sorted(refused, key=lambda row: row.line):
             self._reasons[row.reason] += 1
-            self._bad.write(json.dumps({"line": row.line, "reason": row.reason, "row": row.raw}) + "\n")
+            reason = f"{row.reason}: {row.detail}" if row.detail else row.reason
+            self._bad.write(json.dumps({"line": row.line, "reason": reason, "row": row.raw}) + "\n")
 
     def _keep(self, items: Sequence[Item], cleaned: dict[str, list[Any]], groups: Keys) -> None:
         for item in items:

@@ -1,11 +1,9 @@
-"""Labels in and out as files: CSV (opens in any spreadsheet) or JSONL."""
+"""Labels in and out: what a file of them may say, and which items go into one."""
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,26 +12,25 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 
 from querist.core.errors import DataError, HoldoutError, NoSuchRound, PoolExhausted, SettingError
+from querist.core.hashing import sha256
 from querist.core.selection import stream
+from querist.pipeline.label_files import read_rows, write_rows
 from querist.snapshots.payload import payloads
-from querist.snapshots.snapshot import POOL, TEST
+from querist.snapshots.snapshot import POOL, SPLITS
 from querist.store.annotations import Annotation, add_annotations, list_annotations
-from querist.store.artifacts import Artifacts
 from querist.store.ledger import iso
 from querist.store.rounds import list_queries, list_rounds
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
 
-SPLIT_NAMES = ("pool", "validation", "test")
 SHOWN = 5
 SKIP = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
-EXAMPLE = '{"id": "r1", "label": "positive"}'
 IMAGE_ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"RIFF": ".webp"}
 
 
 def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool) -> dict[str, int]:
-    rows = list(_read(file))
+    rows = list(read_rows(file))
     snapshot, classes = project.snapshot, project.classes()
     found = snapshot.find([row["id"] for _, row in rows])
     used = snapshot.primaries(np.array(list(found.values()), dtype=np.intp))
@@ -68,7 +65,7 @@ def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool
                 continue
             split, position, item = int(splits[positions[item]]), positions[item], names[item]
             if (split == POOL) == holdout:
-                outside.append(f"line {line}: item {item!r} is in the {SPLIT_NAMES[split]} split")
+                outside.append(f"line {line}: item {item!r} is in the {SPLITS[split]} split")
                 continue
             who = row.get("annotator") or annotator
             before = newest.get((item, who))
@@ -89,7 +86,9 @@ def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool
     return {"read": len(rows), "added": added, "empty": empty, "unchanged": len(rows) - added - empty}
 
 
-def export_labels(project: Project, file: Path, *, round: int | None, holdout: int | None) -> int:
+def export_labels(project: Project, file: Path, *, round: int | None, holdout: int | None, split: str | None) -> int:
+    if split is not None and (holdout is None or split not in ("validation", "test")):
+        raise SettingError(f"split = {split!r} must be validation or test, and goes with holdout (how many items)")
     with project.ledger.begin() as tx:
         rounds = list_rounds(tx)
         answers = {a.item: a for a in list_annotations(tx)}
@@ -101,26 +100,26 @@ def export_labels(project: Project, file: Path, *, round: int | None, holdout: i
         asked = list_queries(tx, number) if holdout is None else []
     rows = [
         _row(q.item, {"round": q.round, "rank": q.rank + 1}, q.payload, answers.get(q.item)) for q in asked
-    ] or _holdout_rows(project, holdout or 0, set(answers))
+    ] or _holdout_rows(project, holdout or 0, split or "test", set(answers))
     for row in rows:
-        if "image" in row:
-            row["image"] = _write_image(file, row["image"], project.artifacts)
-    _write(file, rows)
+        if image := row.get("image"):
+            row["image"] = _write_image(file, image if isinstance(image, bytes) else project.artifacts.get(image))
+    write_rows(file, rows)
     return len(rows)
 
 
-def _holdout_rows(project: Project, wanted: int, labeled: set[str]) -> list[dict[str, Any]]:
-    """Test items without a label, drawn at random: quality on them stands for quality on the data."""
+def _holdout_rows(project: Project, wanted: int, split: str, labeled: set[str]) -> list[dict[str, Any]]:
+    """Items of a split without a label, drawn at random: quality on them stands for quality on the data."""
     snapshot = project.snapshot
     codes, _ = snapshot.labels("label", project.classes()) if project.settings.data.label else (None, ())
-    unknown = snapshot.primary() & (snapshot.splits() == TEST)
+    unknown = snapshot.primary() & (snapshot.splits() == SPLITS.index(split))
     if codes is not None:
         unknown &= codes < 0
     where = np.flatnonzero(unknown)
     order = stream(project.settings.project.seed, 0, "holdout").permutation(where)[: wanted + len(labeled)]
-    found = [(item, shown) for item, shown in payloads(snapshot, order, project.artifacts) if item not in labeled]
+    found = [(item, shown) for item, shown in payloads(snapshot, order) if item not in labeled]
     if wanted > len(found):
-        raise PoolExhausted(f"asked for {wanted} holdout items but only {len(found)} have no label yet")
+        raise PoolExhausted(f"asked for {wanted} {split} items but only {len(found)} have no label yet")
     return [_row(item, {}, shown, None) for item, shown in found[:wanted]]
 
 
@@ -154,7 +153,7 @@ def _annotation(
         id=row.get("annotation_id") or uuid5(NAMESPACE_URL, json.dumps([item, annotator, label, supersedes])).hex,
         item=item,
         position=position,
-        split=SPLIT_NAMES[split],
+        split=SPLITS[split],
         label=label,
         annotator=annotator,
         supersedes=supersedes,
@@ -202,78 +201,10 @@ def _row(item: str, place: Mapping[str, Any], payload: Mapping[str, Any], answer
     return row
 
 
-def _write_image(file: Path, name: str, artifacts: Artifacts) -> str:
+def _write_image(file: Path, data: bytes) -> str:
     """Puts the image beside the exported file and returns its path from there."""
-    data = artifacts.get(name)
     ending = next((e for start, e in IMAGE_ENDINGS.items() if data.startswith(start)), ".img")
-    path = file.parent / f"{file.stem}-images" / (name[:16] + ending)
+    path = file.parent / f"{file.stem}-images" / (sha256(data)[:16] + ending)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return str(path.relative_to(file.parent))
-
-
-def _write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.suffix == ".jsonl":
-        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    elif file.suffix == ".csv":
-        columns = list(dict.fromkeys(name for row in rows for name in row)) or ["id", "label"]
-        with file.open("w", newline="", encoding="utf-8") as out:
-            writer = csv.DictWriter(out, columns)
-            writer.writeheader()
-            writer.writerows({name: _cell(name, value) for name, value in row.items()} for row in rows)
-    else:
-        raise SettingError(f"cannot write labels to {file}: use a name that ends in .csv or .jsonl")
-
-
-FORMULA = ("=", "+", "-", "@", "\t")
-
-
-def _cell(name: str, value: Any) -> Any:
-    """Item text is not trusted: a spreadsheet must not run it as a formula. `_plain` takes the quote off again."""
-    if name not in ("id", "label") and isinstance(value, str) and value.startswith(FORMULA):
-        return "'" + value
-    return value
-
-
-def _plain(value: Any) -> Any:
-    return value[1:] if isinstance(value, str) and value[:1] == "'" and value[1:].startswith(FORMULA) else value
-
-
-def _read(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    if not file.exists():
-        raise DataError(f"{file} does not exist; name a CSV or JSONL file with the columns id and label")
-    if file.suffix == ".jsonl":
-        rows = _jsonl(file)
-    elif file.suffix == ".csv":
-        rows = _csv(file)
-    else:
-        raise SettingError(f"cannot read labels from {file}: use a name that ends in .csv or .jsonl")
-    for line, row in rows:
-        absent = {"id", "label"} - set(row)
-        if absent:
-            raise DataError(f"{file}, line {line}: no {sorted(absent)[0]!r} among the columns {sorted(map(str, row))}")
-        yield line, {**{name: _plain(value) for name, value in row.items()}, "id": str(row["id"])}
-
-
-def _csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    csv.field_size_limit(sys.maxsize)
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as source:
-            reader = csv.DictReader(source, restkey="")
-            for row in reader:
-                yield reader.line_num, dict(row)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
-
-
-def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line.decode("utf-8-sig"))
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
-                raise DataError(f"{file}, line {number}: not valid JSON in UTF-8 ({error})") from None
-            if not isinstance(row, dict) or not all(isinstance(v, str | int | float | None) for v in row.values()):
-                raise DataError(f"{file}, line {number}: must be an object of plain values, e.g. {EXAMPLE}")
-            yield number, row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -171,14 +171,17 @@ class Project:
 
         return import_labels(self, Path(file), annotator=annotator, holdout=holdout)
 
-    def export_labels(self, file: str | Path, *, round: int | None = None, holdout: int | None = None) -> int:
+    def export_labels(
+        self, file: str | Path, *, round: int | None = None, holdout: int | None = None, split: str | None = None
+    ) -> int:
         """Writes queries with their labels so far as CSV or JSONL and returns how many; default: the newest round.
 
-        `holdout` writes that many randomly drawn holdout items that still need a label instead.
+        `holdout` writes instead that many randomly drawn items that still need a label, of the `split` test (the
+        default, for evaluation) or validation (for calibration and search).
         """
         from querist.pipeline.labels import export_labels
 
-        return export_labels(self, Path(file), round=round, holdout=holdout)
+        return export_labels(self, Path(file), round=round, holdout=holdout, split=split)
 
     def status(self) -> dict[str, Any]:
         """Where the project stands: data, rounds, quality, spending, and what it waits for."""
@@ -274,10 +277,11 @@ class Project:
         from querist.models import features, learners
 
         spec = learners.resolve(self.settings.learner, self.snapshot.kind)
-        params = encoder_params(spec, self.settings, self.snapshot.kind)
-        cache = self.folder / self.settings.storage.features
-        seed = self.settings.project.seed
-        return spec, features.build(self.snapshot, spec.encoder, params, cache=cache, seed=seed, progress=progress)
+        spec = replace(spec, encoder_params=encoder_params(spec, self.settings, self.snapshot.kind))
+        cache, seed = self.folder / self.settings.storage.features, self.settings.project.seed
+        return spec, features.build(
+            self.snapshot, spec.encoder, spec.encoder_params, cache=cache, seed=seed, progress=progress
+        )
 
     def _context(self, oracle: str | None, progress: Progress) -> Callable[[int], Any]:
         from querist.pipeline.doctor import check_settings
@@ -339,8 +343,15 @@ class Project:
         import fcntl
 
         path = self.folder / ".querist" / "lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            opened = path.open("w")
+        except OSError as error:
+            raise DataError(
+                f"cannot write to {path} ({error.strerror}); the project is read-only here, so copy it to where you "
+                "may write, or ask for the right to"
+            ) from None
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

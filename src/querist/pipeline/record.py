@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from querist import __version__
 from querist.store.annotations import list_annotations
-from querist.store.models import list_metrics, list_models, list_snapshot_reports
+from querist.store.models import Model, list_metrics, list_models, list_snapshot_reports
 from querist.store.rounds import get_round, list_queries, list_rounds
-from querist.store.steps import list_steps
+from querist.store.steps import Done, list_steps
+from querist.training import learner_change
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
@@ -25,6 +27,7 @@ def round_table(project: Project) -> list[dict[str, Any]]:
     with project.ledger.begin() as tx:
         rounds, steps = list_rounds(tx), list_steps(tx)
         metrics = {(m.round, m.name): m for m in list_metrics(tx)}
+        changes = learner_changes(list_models(tx), steps)
         asked = Counter(q.round for q in list_queries(tx))
     table = []
     for r in rounds:
@@ -47,10 +50,26 @@ def round_table(project: Project) -> list[dict[str, Any]]:
                 "seconds": round(seconds, 3),
                 "seconds_learner": round(learner, 3),
                 "warnings": list(evaluated.result["warnings"]) if evaluated else [],
+                "learner_changes": changes[r.round],
                 "note": r.note,
             }
         )
     return table
+
+
+def trained_in(steps: Sequence[Done]) -> dict[str, int]:
+    """Model version -> the round that trained it."""
+    return {s.result["version"]: s.round for s in steps if s.result.get("plan", "none") != "none"}
+
+
+def learner_changes(models: Sequence[Model], steps: Sequence[Done]) -> defaultdict[int, list[str]]:
+    """Round -> how the learner changed in it, for models that read other features than the one before."""
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    rounds = trained_in(steps)
+    for before, after in pairwise(models):
+        if change := learner_change(before.learner, after.learner):
+            found[rounds[after.version]].append(change)
+    return found
 
 
 def status(project: Project) -> dict[str, Any]:
@@ -103,8 +122,9 @@ def show_round(project: Project, number: int) -> dict[str, Any]:
         queries = list_queries(tx, number)
         annotations = list_annotations(tx, split="pool")
         metrics = list_metrics(tx, number)
-        models = [m for m in list_models(tx) if m.round == number]
-        steps = list_steps(tx, number)
+        every_model, every_step = list_models(tx), list_steps(tx)
+    steps = [s for s in every_step if s.round == number]
+    made = trained_in(steps)
     answers: dict[str, list[dict[str, Any]]] = {}
     for a in annotations:
         kept = {k: v for k, v in vars(a).items() if k not in ("item", "position", "split") and v not in (None, "")}
@@ -122,11 +142,13 @@ def show_round(project: Project, number: int) -> dict[str, Any]:
                 "model_version": q.model_version,
                 "at": q.at,
                 "prediction": q.payload.get("prediction"),
+                "reason": q.payload.get("reason", ""),
                 "annotations": answers.get(q.item, []),
             }
             for q in queries
         ],
-        "models": [vars(m) for m in models],
+        "models": [vars(m) for m in every_model if m.version in made],
+        "learner_changes": learner_changes(every_model, every_step)[number],
         "metrics": {m.name: {"value": m.value, "low": m.low, "high": m.high, "n_items": m.n_items} for m in metrics},
         "steps": [vars(s) for s in steps],
     }

@@ -21,7 +21,8 @@ from querist.pools import Known, make_pool, terms_of
 from querist.stages.evaluation.metrics import measure
 from querist.stages.initial_model.seed_set import draw_seed
 from querist.stages.query_strategy.ask import ask, make
-from querist.stages.uncertainty_scoring.combine import combine
+from querist.stages.uncertainty_scoring.combine import combine, weights_of_classes
+from querist.stages.uncertainty_scoring.schedule import share_done, weights_at
 from querist.store.annotations import Effort
 from querist.training import make_learner
 
@@ -43,7 +44,7 @@ class Task:
     rounds: int
 
 
-def make_strategy(name: str, settings: Settings) -> tuple[Strategy, dict[str, float]]:
+def make_strategy(name: str, settings: Settings) -> tuple[Strategy, dict[str, float | list[float]]]:
     """The strategy and its measures; `query.params` belong to the strategy of the settings, not to the others."""
     own = name == settings.query.strategy
     return make(name, settings.query.params if own else {}, settings.query.measures)
@@ -52,8 +53,9 @@ def make_strategy(name: str, settings: Settings) -> tuple[Strategy, dict[str, fl
 def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
     """One strategy, one repeat: the seed set is the same for every strategy of a repeat."""
     settings = task.settings
-    strategy, weights = make_strategy(strategy_name, settings)
+    strategy, measures = make_strategy(strategy_name, settings)
     root, memory = settings.project.seed, Memory()
+    class_weights = weights_of_classes(settings.query.class_weights, task.classes)
     terms = terms_of(settings, task.learner, task.classes, task.features.space, seed=root + repeat)
     first = draw_seed(
         settings.seed_set.draw,
@@ -82,6 +84,9 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
         if size == 0:
             break
         proba = learner.predict_proba(task.features.rows(open_))
+        left = budget_left(Effort(len(labeled), 0.0, len(labeled)), settings.objective)
+        weights = weights_at(measures, share_done(number, settings.query.horizon, len(labeled), left))
+        scores, _ = combine(weights, proba, combination=settings.query.combination, class_weights=class_weights)
         pool = make_pool(
             strategy,
             task.features,
@@ -89,10 +94,10 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
             Known(labeled, task.codes[labeled]),
             terms,
             proba=proba,
-            scores=combine(weights, proba)[0],
+            scores=scores,
             learner=lambda learner=learner: learner,  # type: ignore[misc]  # bound per round
             memory=memory,
-            budget_left=budget_left(Effort(len(labeled), 0.0, len(labeled)), settings.objective),
+            budget_left=left,
             rng=stream(root, repeat, number, "committee"),
         )
         chosen = open_[ask(strategy, pool, size, stream(root, repeat, number, "query_strategy")).indices]

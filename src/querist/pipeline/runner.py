@@ -15,13 +15,14 @@ from querist.stages.human_labeling.step import HumanLabeling
 from querist.stages.initial_model.step import InitialModel, SeedSet
 from querist.stages.query_strategy.ask import make
 from querist.stages.query_strategy.step import QueryStrategy
-from querist.stages.retraining.step import Retraining
+from querist.stages.retraining.step import LearnerChange, Retraining
 from querist.stages.uncertainty_scoring.step import UncertaintyScoring
 from querist.step import Context, Step, StepResult, Stopwatch
 from querist.store.ledger import Ledger, iso
 from querist.store.steps import Done, add_step, find_step
+from querist.training import change_since, current_model
 
-AnyStep = Step[Any, Any]  # Any: each step has inputs and outputs of its own
+AnyStep = Step[Any, Any, Any]  # Any: each step has inputs and outputs of its own
 
 
 def steps_of(round: int, query: QuerySettings) -> list[AnyStep]:
@@ -39,7 +40,7 @@ def steps_of(round: int, query: QuerySettings) -> list[AnyStep]:
 
 
 def run_step(step: AnyStep, ledger: Ledger, ctx: Context, clock: Callable[[], datetime]) -> StepResult:
-    """Runs one step unless it is done. No transaction is open while it computes."""
+    """Runs one step unless it is done. No transaction is open while it computes and keeps."""
     with ledger.begin() as tx:
         done = find_step(tx, ctx.round, step.NAME)
         if done is not None:
@@ -47,9 +48,9 @@ def run_step(step: AnyStep, ledger: Ledger, ctx: Context, clock: Callable[[], da
         ctx = replace(ctx, now=clock(), stopwatch=Stopwatch())
         start = time.perf_counter()
         inputs = step.read(tx, ctx)
-    outputs = step.compute(inputs, ctx)
+    kept = step.keep(step.compute(inputs, ctx), ctx)
     with ledger.begin() as tx:
-        result = step.write(tx, outputs, replace(ctx, now=clock()))
+        result = step.write(tx, kept, replace(ctx, now=clock()))
         if result.status == "done":
             add_step(
                 tx,
@@ -73,10 +74,20 @@ def run_round(
 ) -> StepResult:
     """Runs a round from where it stands to its end, or to the first step that waits."""
     result = StepResult("done")
-    for step in steps_of(ctx.round, ctx.settings.query):
-        on_step(ctx.round, step.NAME, "running")
-        result = run_step(step, ledger, ctx, clock)
-        on_step(ctx.round, step.NAME, result.status)
-        if result.status == "waiting":
-            return result
+    for planned in steps_of(ctx.round, ctx.settings.query):
+        for step in [LearnerChange(), planned] if needs_change(planned, ledger, ctx) else [planned]:
+            on_step(ctx.round, step.NAME, "running")
+            result = run_step(step, ledger, ctx, clock)
+            on_step(ctx.round, step.NAME, result.status)
+            if result.status == "waiting":
+                return result
     return result
+
+
+def needs_change(step: AnyStep, ledger: Ledger, ctx: Context) -> bool:
+    """Whether the step is still to come and would apply a model to other features than it was trained on."""
+    if not step.uses_model:
+        return False
+    with ledger.begin() as tx:
+        to_come = find_step(tx, ctx.round, step.NAME) is None
+        return to_come and change_since(current_model(tx), ctx) is not None

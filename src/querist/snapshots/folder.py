@@ -6,10 +6,28 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from querist.core.errors import SettingError, UnknownName
+
 
 def location(url: str, base: Path) -> str:
     """The URL itself, or for a plain path the folder it names from `base`."""
     return url if "://" in url else str(base / url)
+
+
+def check_url(setting: str, url: str) -> None:
+    """Raises UnknownName for a scheme that fsspec does not know, SettingError where its driver is not installed."""
+    if "://" not in url:
+        return
+    from fsspec import available_protocols, get_filesystem_class
+    from fsspec.utils import get_protocol
+
+    scheme = get_protocol(url)
+    try:
+        get_filesystem_class(scheme)
+    except ValueError:
+        raise UnknownName(f"scheme in storage.{setting} = {url!r}:", scheme, available_protocols()) from None
+    except ImportError as error:
+        raise SettingError(f"storage.{setting} = {url!r} cannot be opened: {error}") from None
 
 
 class Folder:
@@ -18,6 +36,7 @@ class Folder:
     def __init__(self, url: str | Path) -> None:
         from fsspec.core import url_to_fs
 
+        check_url("snapshots", str(url))
         self.url = str(url)
         fs, root = url_to_fs(self.url)
         self._fs: Any = fs  # Any: fsspec carries no types

@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.core.errors import SettingError, SnapshotCorrupt
+from querist.core.errors import SnapshotCorrupt
 from querist.core.hashing import sha256
+from querist.snapshots.folder import check_url, location
 
 
 class Artifacts:
     def __init__(self, url: str, *, base: Path = Path()) -> None:
         from fsspec.core import url_to_fs
 
-        try:
-            self._fs, self._root = url_to_fs(url if "://" in url else str(base / url))
-        except (ValueError, ImportError) as error:
-            raise SettingError(f"storage.artifacts = {url!r} cannot be opened: {error}") from None
+        check_url("artifacts", url)
+        self._fs, self._root = url_to_fs(location(url, base))
 
     def put(self, data: bytes) -> str:
         """Stores `data` and returns its SHA-256; the same bytes are stored once."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, event, insert, inspect, select
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from querist.core.errors import LedgerError, MissingExtra, SettingError
@@ -32,7 +34,7 @@ class Ledger:
                     tx.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
                 found = tx.execute(select(tables.schema.c.version)).scalar_one()
         except DatabaseError as error:
-            raise LedgerError(f"cannot open the ledger {self.url}: {error.orig}") from error
+            raise LedgerError(f"cannot open the ledger {self.url}: {error.orig}{self._remedy}") from error
         if found != tables.SCHEMA_VERSION:
             raise LedgerError(
                 f"ledger {self.url} has schema {found}, this querist knows {tables.SCHEMA_VERSION}; update querist"
@@ -43,6 +45,15 @@ class Ledger:
         """Without the password."""
         return str(self._engine.url.render_as_string())
 
+    @property
+    def read_only(self) -> bool:
+        """Whether its file or folder may not be written, so that it can only be looked at."""
+        return "mode" in self._engine.url.query
+
+    @property
+    def _remedy(self) -> str:
+        return "; its folder is read-only, so copy the project to where you may write" if self.read_only else ""
+
     @contextmanager
     def begin(self) -> Iterator[Tx]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
@@ -50,7 +61,7 @@ class Ledger:
             with self._engine.begin() as tx:
                 yield tx
         except DatabaseError as error:
-            raise LedgerError(f"the ledger {self.url} refused: {error.orig}") from error
+            raise LedgerError(f"the ledger {self.url} refused: {error.orig}{self._remedy}") from error
 
     def close(self) -> None:
         self._engine.dispose()
@@ -77,23 +88,32 @@ def digest(tx: Tx) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode())
 
 
-def _engine(url: str, base: Path) -> Any:  # Any: sqlalchemy's Engine, untyped in its event hooks
+def check_url(url: str) -> URL:
+    """The URL in its parts. Raises SettingError or MissingExtra when no ledger can be opened by it."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise ArgumentError
-        if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed, hide_parameters=True)
+        parsed.get_dialect().import_dbapi()
     except (ArgumentError, NoSuchModuleError) as error:
         raise SettingError(
             f"storage.ledger = {url!r} is no database URL; use sqlite:///file.db or postgresql+psycopg://user@host/name"
         ) from error
     except ModuleNotFoundError as error:
         raise MissingExtra(f"the ledger at {parsed.render_as_string()}", "postgres") from error
+    return parsed
+
+
+def _engine(url: str, base: Path) -> Any:  # Any: sqlalchemy's Engine, untyped in its event hooks
+    parsed = check_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         file = base / parsed.database
-        file.parent.mkdir(parents=True, exist_ok=True)
         parsed = parsed.set(database=str(file))
+        if file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+            return _read_only(parsed, file)
+        file.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": 30, "isolation_level": None})
 
     @event.listens_for(engine, "connect")
@@ -107,3 +127,13 @@ def _engine(url: str, base: Path) -> Any:  # Any: sqlalchemy's Engine, untyped i
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _read_only(parsed: URL, file: Path) -> Any:
+    # SQLite cannot open a WAL database where it can write nothing, unless it is told that nobody else does either;
+    # but then it overlooks changes that still lie in the WAL beside the file.
+    wal = Path(f"{file}-wal")
+    pending = wal.exists() and wal.stat().st_size > 0
+    how = {"mode": "ro", "uri": "true"} if pending else {"mode": "ro", "immutable": "1", "uri": "true"}
+    parsed = parsed.set(database=f"file:{quote(str(file.absolute()))}").update_query_dict(how)
+    return create_engine(parsed, hide_parameters=True)

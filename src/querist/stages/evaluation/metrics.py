@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from querist.core.checks import check_proba
 from querist.core.errors import ShapeError, UnknownName
+from querist.core.losses import log_losses
 from querist.core.types import Codes, Probabilities
 
 Floats = NDArray[np.float64]
@@ -71,13 +72,6 @@ def mcc(matrix: Confusion) -> Floats:
 def log_loss(y: Codes, proba: Probabilities, weights: Floats) -> Floats:
     """(...,) mean -log P(true class) in nats; a probability of 0 counts as 2.2e-16."""
     return _ratio(weights @ log_losses(y, proba), weights.sum(axis=-1))
-
-
-def log_losses(y: Codes, proba: Probabilities) -> Floats:
-    """(n_items,) -log P(true class)."""
-    truth = proba[np.arange(len(y)), y].astype(np.float64) / proba.sum(axis=1, dtype=np.float64)
-    losses: Floats = -np.log(np.clip(truth, np.finfo(np.float64).eps, 1.0))
-    return losses
 
 
 def roc_auc(y: Codes, proba: Probabilities, weights: Floats) -> Floats:

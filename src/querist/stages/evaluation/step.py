@@ -19,14 +19,12 @@ from querist.step import Context, StepResult
 from querist.store.annotations import Effort, effort
 from querist.store.ledger import Tx
 from querist.store.models import Metric, Model, add_metrics
-from querist.training import current_model, load_learner, predict, read_labels
+from querist.training import Labels, current_model, find_labels, load_learner, open_labels, predict
 
 
 @dataclass(frozen=True)
 class Inputs:
-    positions: Indices
-    codes: Codes
-    n_labels: int
+    labels: Labels
     model: Model
     spent: Spent
     pool_left: int
@@ -35,7 +33,7 @@ class Inputs:
 
     @property
     def key(self) -> str:
-        return key_of(self.positions, self.codes, self.model.version, self.settings)
+        return key_of(self.labels.artifact, self.model.version, self.settings)
 
 
 @dataclass(frozen=True)
@@ -50,13 +48,11 @@ class Outputs:
 class Evaluation:
     NAME = "evaluation"
     VERSION = 1
+    uses_model = True
 
     def read(self, tx: Tx, ctx: Context) -> Inputs:
-        arrays, _ = read_labels(tx, ctx)
         return Inputs(
-            positions=arrays["test_positions"],
-            codes=arrays["test_codes"],
-            n_labels=len(arrays["pool_positions"]),
+            labels=find_labels(tx, ctx),
             model=current_model(tx),
             spent=spending(effort(tx), ctx.settings.objective),
             pool_left=len(candidates(tx, ctx)),
@@ -67,13 +63,14 @@ class Evaluation:
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
         metrics: list[Metric] = []
         warnings: list[str] = []
-        if len(inputs.positions) == 0:
+        known = open_labels(inputs.labels, ctx)
+        if len(known["test"][0]) == 0:
             warnings.append(
                 "no labeled holdout, so quality is unknown: label holdout items and import them with "
                 "`querist labels import --holdout FILE`"
             )
         else:
-            metrics, warnings = self._measure(inputs, ctx)
+            metrics, warnings = self._measure(inputs.model, *known["test"], len(known["pool"][0]), ctx)
         objective = ctx.settings.objective
         goal = next((m for m in metrics if m.name == objective.metric), None)
         stop = decide(
@@ -87,22 +84,27 @@ class Evaluation:
         )
         return Outputs(metrics, warnings, stop, inputs.spent, inputs.pool_left)
 
-    def write(self, tx: Tx, outputs: Outputs, ctx: Context) -> StepResult:
-        add_metrics(tx, outputs.metrics, now=ctx.now)
-        stop = outputs.stop
+    def keep(self, outputs: Outputs, ctx: Context) -> Outputs:
+        return outputs
+
+    def write(self, tx: Tx, kept: Outputs, ctx: Context) -> StepResult:
+        add_metrics(tx, kept.metrics, now=ctx.now)
+        stop = kept.stop
         return StepResult(
             "done",
             {
-                "warnings": outputs.warnings,
+                "warnings": kept.warnings,
                 "stop": None if stop is None else {"which": stop.which, "reason": stop.reason},
-                "spent": vars(outputs.spent),
-                "pool_left": outputs.pool_left,
+                "spent": vars(kept.spent),
+                "pool_left": kept.pool_left,
             },
         )
 
-    def _measure(self, inputs: Inputs, ctx: Context) -> tuple[list[Metric], list[str]]:
-        settings, y = ctx.settings.evaluation, inputs.codes
-        proba = predict(inputs.model, load_learner(inputs.model, ctx), inputs.positions, ctx)
+    def _measure(
+        self, model: Model, positions: Indices, y: Codes, n_labels: int, ctx: Context
+    ) -> tuple[list[Metric], list[str]]:
+        settings = ctx.settings.evaluation
+        proba = predict(model, load_learner(model, ctx), positions, ctx)
         rng = stream(ctx.settings.project.seed, ctx.round, self.NAME)
         found: dict[str, tuple[float, float | None, float | None]] = {}
         for name in dict.fromkeys([ctx.settings.objective.metric, *settings.metrics]):
@@ -117,7 +119,7 @@ class Evaluation:
         found |= {"ece": (ece, None, None), "ece_limit": (limit, None, None), "brier": (brier(y, proba), None, None)}
         warned = warning(ece, limit, settings.calibration_tolerance)
         metrics = [
-            Metric(ctx.round, name, inputs.model.version, value, _known(low), _known(high), len(y), inputs.n_labels)
+            Metric(ctx.round, name, model.version, value, _known(low), _known(high), len(y), n_labels)
             for name, (value, low, high) in found.items()
             if np.isfinite(value)
         ]

@@ -45,6 +45,7 @@ class HumanLabeling:
 
     NAME = "human_labeling"
     VERSION = 1
+    uses_model = False
 
     def read(self, tx: Tx, ctx: Context) -> Inputs:
         return Inputs(list_queries(tx, ctx.round), list_annotations(tx))
@@ -59,17 +60,21 @@ class HumanLabeling:
             missing = len(inputs.asked)  # all were skipped, and a model needs one label at least
         return Outputs(answers, missing, labels)
 
-    def write(self, tx: Tx, outputs: Outputs, ctx: Context) -> StepResult:
-        add_annotations(tx, outputs.answers, now=ctx.now)
-        if outputs.missing:
-            return StepResult("waiting", {"missing": outputs.missing})
+    def keep(self, outputs: Outputs, ctx: Context) -> tuple[Outputs, str]:
         arrays: dict[str, NDArray[np.int64]] = {}
         for split, (positions, codes) in outputs.labels.items():
             arrays |= {f"{split}_positions": positions, f"{split}_codes": codes}
+        return outputs, "" if outputs.missing else ctx.artifacts.put_arrays(**arrays)
+
+    def write(self, tx: Tx, kept: tuple[Outputs, str], ctx: Context) -> StepResult:
+        outputs, name = kept
+        add_annotations(tx, outputs.answers, now=ctx.now)
+        if outputs.missing:
+            return StepResult("waiting", {"missing": outputs.missing})
         return StepResult(
             "done",
             {
-                "labels": ctx.artifacts.put_arrays(**arrays),
+                "labels": name,
                 "classes": list(ctx.classes),
                 "n_labels": len(outputs.labels["pool"][0]),
                 "n_validation": len(outputs.labels["validation"][0]),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from querist.asking import Asked, budget_left, build_queries, candidates, write_round
+from querist.asking import Asked, budget_left, build_queries, candidates, keep_images, write_round
 from querist.core.hashing import key_of
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices
@@ -15,6 +16,7 @@ from querist.stages.initial_model.seed_set import draw_seed, seed_size
 from querist.step import Context, StepResult
 from querist.store.annotations import effort
 from querist.store.ledger import Tx
+from querist.store.models import Model
 from querist.store.rounds import Query
 from querist.training import Plan, Training
 
@@ -42,6 +44,7 @@ class SeedSet:
 
     NAME = "seed_set"
     VERSION = 1
+    uses_model = False
 
     def read(self, tx: Tx, ctx: Context) -> SeedInputs:
         open_positions = candidates(tx, ctx)
@@ -71,8 +74,11 @@ class SeedSet:
         )
         return SeedOutputs(asked, build_queries(asked, ctx))
 
-    def write(self, tx: Tx, outputs: SeedOutputs, ctx: Context) -> StepResult:
-        return write_round(tx, outputs.asked, outputs.queries, ctx)
+    def keep(self, outputs: SeedOutputs, ctx: Context) -> SeedOutputs:
+        return replace(outputs, queries=keep_images(outputs.queries, ctx))
+
+    def write(self, tx: Tx, kept: SeedOutputs, ctx: Context) -> StepResult:
+        return write_round(tx, kept.asked, kept.queries, ctx)
 
     def _labels(self, positions: Indices, ctx: Context) -> Codes | None:
         """Classes to balance by: only a simulation knows them before asking."""
@@ -87,7 +93,9 @@ class InitialModel(Training):
 
     NAME = "initial_model"
 
-    def plan(self, *, new_labels: int, validation_losses: list[float], ctx: Context) -> Plan:
+    def plan(
+        self, *, previous: Model | None, new_labels: int, validation_losses: Sequence[float], ctx: Context
+    ) -> Plan:
         return Plan("full", "first model")
 
 

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from numpy.typing import NDArray
-
 from querist import plugins
-from querist.asking import Asked, budget_left, build_queries, write_round
-from querist.core.errors import LedgerError
+from querist.asking import Asked, budget_left, build_queries, keep_images, write_round
+from querist.core.errors import LedgerError, SnapshotCorrupt
 from querist.core.hashing import key_of
+from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.selection import stream
-from querist.core.types import Codes, Indices, Pool
+from querist.pools import Known, make_pool, terms_of
 from querist.stages.query_strategy.ask import ask
+from querist.stages.query_strategy.reasons import explain
 from querist.step import Context, StepResult
 from querist.store.annotations import effort
 from querist.store.ledger import Tx
 from querist.store.models import Model
 from querist.store.rounds import Query
 from querist.store.steps import find_step
-from querist.training import codes_of, current_model, load_learner
+from querist.training import Labels, current_model, find_labels, load_learner, open_labels
 
 
 @dataclass(frozen=True)
 class Inputs:
     scored: Mapping[str, Any]
-    arrays: Mapping[str, NDArray[Any]]
+    labels: Labels
     model: Model
     affordable: int | None
-    labeled: tuple[Indices, Codes]
+    memory: str | None
 
     @property
     def key(self) -> str:
@@ -42,6 +42,14 @@ class Inputs:
 class Outputs:
     asked: Asked
     queries: list[Query]
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class Kept:
+    asked: Asked
+    queries: list[Query]
+    memory: str | None
 
 
 class QueryStrategy:
@@ -53,36 +61,44 @@ class QueryStrategy:
     def __init__(self, name: str, strategy: Strategy) -> None:
         self.name, self.strategy = name, strategy
 
+    @property
+    def uses_model(self) -> bool:
+        return "model" in self.strategy.needs
+
     def read(self, tx: Tx, ctx: Context) -> Inputs:
         scored = find_step(tx, ctx.round, "uncertainty_scoring")
-        labels = find_step(tx, ctx.round - 1, "human_labeling")
-        if scored is None or labels is None:
+        if scored is None:
             raise LedgerError(f"round {ctx.round} has no scores yet; uncertainty scoring comes first")
-        known = ctx.artifacts.get_arrays(labels.result["labels"])
-        codes = codes_of(labels.result["classes"], ctx.classes)
+        before = find_step(tx, ctx.round - 1, self.NAME)
         return Inputs(
             scored=scored.result,
-            arrays=ctx.artifacts.get_arrays(scored.result["scores"]),
+            labels=find_labels(tx, ctx),
             model=current_model(tx),
             affordable=budget_left(effort(tx), ctx.settings.objective),
-            labeled=(known["pool_positions"], codes[known["pool_codes"]]),
+            memory=before.result.get("memory") if before else None,
         )
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
-        positions, proba, scores = (inputs.arrays[name] for name in ("positions", "proba", "scores"))
+        arrays = ctx.artifacts.get_arrays(inputs.scored["scores"])
+        positions, proba, scores = (arrays[name] for name in ("positions", "proba", "scores"))
         batch = min(ctx.settings.query.batch_size, len(positions))
         if inputs.affordable is not None:
             batch = min(batch, inputs.affordable)
-        pool = Pool(
-            n_items=len(positions),
+        settings, memory = ctx.settings, remember(inputs.memory, ctx)
+        pool = make_pool(
+            self.strategy,
+            ctx.features,
+            positions,
+            Known(*open_labels(inputs.labels, ctx)["pool"]),
+            terms_of(settings, ctx.learner, ctx.classes, ctx.features.space, seed=settings.project.seed),
             proba=proba,
             scores=scores,
-            embed=lambda indices: ctx.features.embed(positions[indices]),
-            labeled_embeddings=None,
+            learner=lambda: load_learner(inputs.model, ctx),
+            memory=memory,
             budget_left=inputs.affordable,
-            **self._model(inputs, positions, ctx),
+            rng=stream(settings.project.seed, ctx.round, "committee"),
         )
-        chosen = ask(self.strategy, pool, batch, stream(ctx.settings.project.seed, ctx.round, self.NAME))
+        chosen = ask(self.strategy, pool, batch, stream(settings.project.seed, ctx.round, self.NAME))
         picked = proba[chosen.indices]
         parts = {name: plugins.find("measures", name)(picked) for name in inputs.scored["measures"]}
         asked = Asked(
@@ -91,22 +107,26 @@ class QueryStrategy:
             parts=[{name: float(values[i]) for name, values in parts.items()} for i in range(batch)],
             proba=picked,
             strategy=self.name,
-            model_version=inputs.model.version,
+            model_version=inputs.scored["model_version"],
             thresholds=chosen.thresholds,
             note=chosen.note,
+            reasons=explain(picked, ctx.classes, chosen.reasons),
         )
-        return Outputs(asked, build_queries(asked, ctx))
+        return Outputs(asked, build_queries(asked, ctx), memory)
 
-    def write(self, tx: Tx, outputs: Outputs, ctx: Context) -> StepResult:
-        return write_round(tx, outputs.asked, outputs.queries, ctx)
+    def keep(self, outputs: Outputs, ctx: Context) -> Kept:
+        learned = outputs.memory.arrays()
+        memory = ctx.artifacts.put_arrays(**learned) if learned else None
+        return Kept(outputs.asked, keep_images(outputs.queries, ctx), memory)
 
-    def _model(self, inputs: Inputs, positions: Indices, ctx: Context) -> dict[str, Any]:
-        """What strategies of other libraries ask for: the fitted classifier and the features themselves."""
-        if "model" not in self.strategy.needs:
-            return {}
-        labeled, codes = inputs.labeled
-        return {
-            "classifier": load_learner(inputs.model, ctx),
-            "X": lambda: ctx.features.rows(positions),
-            "labeled": (ctx.features.rows(labeled), codes),
-        }
+    def write(self, tx: Tx, kept: Kept, ctx: Context) -> StepResult:
+        opened = write_round(tx, kept.asked, kept.queries, ctx)
+        return replace(opened, values={**opened.values, "memory": kept.memory}) if kept.memory else opened
+
+
+def remember(name: str | None, ctx: Context) -> Memory:
+    """What the last round left; nothing where it is gone, for it only saves time."""
+    try:
+        return Memory(ctx.artifacts.get_arrays(name)) if name else Memory()
+    except SnapshotCorrupt:
+        return Memory()

@@ -24,7 +24,7 @@ def read_tsv(source: Path, data: DataSettings) -> Iterator[Row | BadRow]:
     return _read(source, data, "\t")
 
 
-class _Lines:
+class Lines:
     """Physical lines, held until their record is whole, so that a quote that never closes costs one line."""
 
     def __init__(self, file: Iterator[str]) -> None:
@@ -49,7 +49,7 @@ class _Lines:
         del self.held[1:]
 
 
-def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+def records_of(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """Line and fields of each record, or line and reason."""
     csv.field_size_limit(max(csv.field_size_limit(), FIELD_CHARACTERS))
     # Strict: a stray quote is refused with its line instead of gluing rows together in silence.
@@ -71,8 +71,8 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | s
 
 def _read(source: Path, data: DataSettings, delimiter: str) -> Iterator[Row | BadRow]:
     with open_text(source, data.encoding) as file:
-        lines = _Lines(iter(file))
-        records = _records(lines, delimiter)
+        lines = Lines(iter(file))
+        records = records_of(lines, delimiter)
         _, header = next(records, (0, ""))
         if isinstance(header, str):
             raise DataError(f"{source} has no readable header line{f': {header}' if header else ', it is empty'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import struct
 import zlib
@@ -19,6 +20,7 @@ from querist.stages.raw_data.rows import BadRow, Row, feature_columns, refuse
 from querist.stages.raw_data.textfiles import is_broken
 
 UNGIVEN = -1
+SHOWN_CLASSES, SHOWN_CHARACTERS = 20, 80
 SPLIT_WORDS = {
     "": UNGIVEN,
     **dict.fromkeys(("pool", "train", "training", "unlabeled", "0", "false", "no"), POOL),
@@ -69,17 +71,22 @@ def item_builder(data: DataSettings) -> Callable[[Row], Item | BadRow]:
                 tuple([as_text(values.get(column)) or None for column in data.context]),
             )
         except _Refusal as refusal:
-            return refuse(row, str(refusal))
+            return refuse(row, refusal.reason, refusal.detail)
+        except RecursionError:
+            return BadRow(row.line, "values nested too deeply")
 
     return build
 
 
 class _Refusal(Exception):
-    pass
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.detail = reason, detail
 
 
 def as_text(value: object) -> str:
-    """Text of a value: nothing is "", 3.0 is "3", True is "true"; "null" and "NA" are texts like any other."""
+    """Text of a value: nothing is "", 3.0 is "3", True is "true", a list or dict its JSON; "null" and "NA" are texts
+    like any other."""
     if isinstance(value, str):
         if is_broken(value):
             raise _Refusal("broken characters (lone surrogates)")
@@ -96,6 +103,8 @@ def as_text(value: object) -> str:
             return value.decode()
         except UnicodeDecodeError:
             raise _Refusal("bytes that do not decode") from None
+    if isinstance(value, list | dict):
+        return as_text(json.dumps(value, ensure_ascii=False, default=as_text))
     return str(value)
 
 
@@ -164,14 +173,17 @@ def _image(value: object) -> bytes:
 
 def _label(data: DataSettings) -> Callable[[Values], str | None]:
     column, renamed = data.label, data.label_map
-    known = set(data.classes) or {*renamed, *renamed.values()}
+    known = dict.fromkeys(data.classes or [*renamed, *renamed.values()])
+    what = "among the classes" if data.classes else "in label_map"
+    more = f" and {len(known) - SHOWN_CLASSES} more" if len(known) > SHOWN_CLASSES else ""
+    listed = ", ".join(list(known)[:SHOWN_CLASSES]) + more
 
     def label(values: Values) -> str | None:
         if column is None or not (found := as_text(values.get(column)).strip()):
             return None
         name = renamed.get(found, found)
         if known and name not in known:
-            raise _Refusal(f"{column} is not among the classes" if data.classes else f"{column} is not in label_map")
+            raise _Refusal(f"{column} is not {what}", f"{found[:SHOWN_CHARACTERS]!r} is none of {listed}")
         return name
 
     return label

@@ -23,16 +23,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that goes to quarantine; `reason` holds no value of the row, so that equal reasons can be counted."""
+    """A row that goes to quarantine; `reason` holds no value of the row, so that equal ones can be counted; `detail`
+    does."""
 
     line: int
     reason: str
     raw: str | None = None
+    detail: str = ""
 
 
-def refuse(row: Row, reason: str) -> BadRow:
-    raw = json.dumps(row.values, ensure_ascii=False, default=_placeholder)
-    return BadRow(row.line, reason, raw[:RAW_CHARACTERS])
+def refuse(row: Row, reason: str, detail: str = "") -> BadRow:
+    try:
+        raw = json.dumps(row.values, ensure_ascii=False, default=_placeholder)[:RAW_CHARACTERS]
+    except RecursionError:  # some value is nested too deeply to be shown
+        raw = None
+    return BadRow(row.line, reason, raw, detail)
 
 
 def feature_columns(data: DataSettings) -> list[str]:
@@ -42,7 +47,10 @@ def feature_columns(data: DataSettings) -> list[str]:
     columns = data.text if data.kind == "text" else [*data.numeric, *data.categorical]
     if not columns:
         asked = "data.text" if data.kind == "text" else "data.numeric and data.categorical"
-        raise SettingError(f"{asked} name no column, so there is nothing to learn from; name at least one")
+        raise SettingError(
+            f"{asked} name no column, so there is nothing to learn from; name at least one, or change "
+            f"data.kind = {data.kind!r} (text, image, tabular)"
+        )
     return columns
 
 

@@ -12,6 +12,7 @@ from querist.core.errors import DataError, SettingError
 from querist.plugins import find
 from querist.stages.raw_data.images import with_images
 from querist.stages.raw_data.rows import BadRow, Row, feature_columns, require_columns
+from querist.stages.raw_data.textfiles import check_encoding
 
 FORMATS = {
     ".csv": "csv",
@@ -38,6 +39,14 @@ def reader_name(source: Path, data: DataSettings) -> str:
             f"the name of {source} does not tell its format; set data.format or use one of {', '.join(FORMATS)}"
         )
     return FORMATS[suffix]
+
+
+def check_data(data: DataSettings) -> None:
+    """Raises UnknownName for a format, SettingError for an encoding or a kind of item that cannot be read."""
+    if data.format != "auto":
+        find("readers", data.format)
+    check_encoding(data.encoding)
+    feature_columns(data)
 
 
 def open_source(source: Path, data: DataSettings) -> Iterator[Row | BadRow]:

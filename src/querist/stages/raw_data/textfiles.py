@@ -22,18 +22,34 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MORE_CHAOS = 0.1
+"""A decoding this much worse than the best, on charset_normalizer's scale from 0 to 1, is not the right one."""
+OTHER_CODE_PAGES = frozenset(
+    {"Croatian", "Czech", "Estonian", "Hungarian", "Lithuanian", "Polish", "Romanian", "Slovak", "Slovene", "Turkish"}
+    | {"Vietnamese"}
+)
+"""Languages in Latin letters, some of which cp1252 lacks."""
 log = logging.getLogger(__name__)
 
 
 def open_text(source: Path, encoding: str = "auto") -> io.TextIOWrapper:
     """The file as text with line ends untouched; undecodable bytes become lone surrogates, which BROKEN finds."""
+    check_encoding(encoding)
     if encoding == "auto":
         encoding = detect_encoding(source)
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise SettingError(f"data.encoding = {encoding!r} is no encoding Python knows; try utf-8 or cp1252") from None
     return io.TextIOWrapper(_open_bytes(source), encoding=encoding, errors="querist.mark", newline="")
+
+
+def check_encoding(encoding: str) -> None:
+    """Raises SettingError unless it is "auto" or a text encoding."""
+    try:
+        if encoding != "auto":
+            "a".encode(encoding)
+    except (LookupError, ValueError):
+        raise SettingError(
+            f"data.encoding = {encoding!r} is no text encoding Python knows; use auto, utf-8, utf-16, cp1252, latin-1 "
+            "or another of https://docs.python.org/3/library/codecs.html#standard-encodings"
+        ) from None
 
 
 def is_broken(text: str) -> bool:
@@ -63,11 +79,18 @@ def _is_utf8(sample: bytes) -> bool:
 
 
 def _guess(sample: bytes) -> str:
+    """The likeliest encoding; cp1252 where that is about as likely, since Western text makes sense in many others."""
     from charset_normalizer import from_bytes
 
     telling = b"\n".join(line for line in sample.splitlines() if not line.isascii())
-    best = from_bytes(telling[:GUESS_BYTES]).best()
-    return best.encoding if best else "cp1252"
+    guesses = from_bytes(telling[:GUESS_BYTES])
+    best = guesses.best()
+    western = next((guess for guess in guesses if "cp1252" in guess.could_be_from_charset), None)
+    if best is None:
+        return "cp1252"
+    if western and western.chaos < best.chaos + MORE_CHAOS and western.language not in OTHER_CODE_PAGES:
+        return "cp1252"
+    return best.encoding
 
 
 def _open_bytes(source: Path) -> BinaryIO:

@@ -17,6 +17,7 @@ def summary(
         _rounds(status["rounds"]),
         "![Learning curve](learning-curve.svg)" if has_chart else "",
         _comparison(comparison, status["metric"]) if comparison else "",
+        _changes(status["rounds"]),
         _warnings(status["rounds"]),
         f"Record: querist {status['version']}, snapshot `{status['snapshot']}`, digest `{status['digest'][:16]}`.",
     ]
@@ -90,6 +91,11 @@ def _comparison(comparison: Mapping[str, Any], metric: str) -> str:
         if against is not None:
             verdicts.append(f"- {name}: {against['verdict']}.")
     return "\n\n".join(["## Against random sampling", table(head, rows), "\n".join(verdicts)])
+
+
+def _changes(rounds: Sequence[Mapping[str, Any]]) -> str:
+    found = [f"- Round {r['round']}: {change}." for r in rounds for change in r["learner_changes"]]
+    return "\n".join(["## Changes of the learner", *found]) if found else ""
 
 
 def _warnings(rounds: Sequence[Mapping[str, Any]]) -> str:

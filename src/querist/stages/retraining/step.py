@@ -1,17 +1,36 @@
-"""Model retraining: after each batch, after N labels, or when the validation loss has stopped improving."""
+"""Model retraining: after each batch, after N labels, on a plateau of the validation loss, or on other features."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from querist.stages.retraining.policy import decide
 from querist.step import Context
-from querist.training import Plan, Training
+from querist.store.models import Model
+from querist.training import Plan, Training, change_since
 
 
 class Retraining(Training):
     NAME = "retraining"
 
-    def plan(self, *, new_labels: int, validation_losses: list[float], ctx: Context) -> Plan:
+    def plan(
+        self, *, previous: Model | None, new_labels: int, validation_losses: Sequence[float], ctx: Context
+    ) -> Plan:
+        if previous and (change := change_since(previous, ctx)):
+            return Plan("full", change)
         decision = decide(
             ctx.settings.retraining, new_labels=new_labels, has_model=True, validation_losses=validation_losses
         )
         return Plan(decision.kind, decision.reason)
+
+
+class LearnerChange(Training):
+    """Trains on the labels known so far, because the settings name other features than the model was trained on."""
+
+    NAME = "learner_change"
+
+    def plan(
+        self, *, previous: Model | None, new_labels: int, validation_losses: Sequence[float], ctx: Context
+    ) -> Plan:
+        change = change_since(previous, ctx) if previous else None
+        return Plan("full", change) if change else Plan("none", "the model reads the features of the settings")

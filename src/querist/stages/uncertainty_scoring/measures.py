@@ -25,14 +25,34 @@ def margin(proba: Probabilities, /) -> Scores:
     return _by_block(_margin, proba)
 
 
+def ratio(proba: Probabilities, /) -> Scores:
+    """P(second) / P(first), from 0 (sure) to 1 (tied). Settles, 2009, section 3.1."""
+    if proba.shape[1] == 1:
+        return np.zeros(len(proba))
+    return _by_block(_ratio, proba)
+
+
 def entropy(proba: Probabilities, /) -> Scores:
     """-sum p log p in nats, from 0 (sure) to log(n_classes) (all equal). Shannon, 1948; Dagan and Engelson, 1995."""
     return _by_block(_entropy, proba)
 
 
+def expected_weight(proba: Probabilities, class_weights: Scores, /) -> Scores:
+    """sum_c P(c) w_c: what an item's class is expected to weigh, (n_classes,) weights; a score times this is the
+    class-weighted form of any measure, and weights of 1 leave it as it is. Elkan, 2001.
+    """
+    return _by_block(lambda part: part @ class_weights, proba)
+
+
 def _margin(proba: Probabilities) -> Scores:
     second, first = np.partition(proba, proba.shape[1] - 2, axis=1)[:, -2:].T
     scores: Scores = 1 - (first - second)
+    return scores
+
+
+def _ratio(proba: Probabilities) -> Scores:
+    second, first = np.partition(proba, proba.shape[1] - 2, axis=1)[:, -2:].T
+    scores: Scores = second / first  # the first of probabilities that sum to 1 is never 0
     return scores
 
 

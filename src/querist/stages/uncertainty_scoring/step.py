@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from querist.asking import candidates
+from querist.asking import budget_left, candidates
 from querist.core.hashing import key_of
 from querist.core.types import Indices, Probabilities, Scores
-from querist.stages.uncertainty_scoring.combine import combine
+from querist.stages.uncertainty_scoring.combine import combine, weights_of_classes
+from querist.stages.uncertainty_scoring.schedule import share_done, weights_at
 from querist.step import Context, StepResult
+from querist.store.annotations import effort
 from querist.store.ledger import Tx
 from querist.store.models import Model
 from querist.training import current_model, load_learner, predict
@@ -37,23 +40,34 @@ class Outputs:
 
 
 class UncertaintyScoring:
+    """`measures` have weights, or [start, end] of weights that move as the budget is spent; the record has today's."""
+
     NAME = "uncertainty_scoring"
     VERSION = 1
+    uses_model = True
 
-    def __init__(self, measures: dict[str, float]) -> None:
+    def __init__(self, measures: Mapping[str, float | Sequence[float]]) -> None:
         self.measures = measures
 
     def read(self, tx: Tx, ctx: Context) -> Inputs:
-        return Inputs(candidates(tx, ctx), current_model(tx), self.measures)
+        spent, query = effort(tx), ctx.settings.query
+        share = share_done(ctx.round, query.horizon, spent.labels, budget_left(spent, ctx.settings.objective))
+        return Inputs(candidates(tx, ctx), current_model(tx), weights_at(self.measures, share))
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
         learner = load_learner(inputs.model, ctx)
         proba = predict(inputs.model, learner, inputs.positions, ctx)
-        scores, _ = combine(inputs.measures, proba)
+        query = ctx.settings.query
+        class_weights = weights_of_classes(query.class_weights, ctx.classes)
+        scores, _ = combine(inputs.measures, proba, combination=query.combination, class_weights=class_weights)
         return Outputs(inputs.positions, proba, scores.astype(np.float32), inputs.model, inputs.measures)
 
-    def write(self, tx: Tx, outputs: Outputs, ctx: Context) -> StepResult:
-        name = ctx.artifacts.put_arrays(positions=outputs.positions, proba=outputs.proba, scores=outputs.scores)
+    def keep(self, outputs: Outputs, ctx: Context) -> tuple[Outputs, str]:
+        arrays = {"positions": outputs.positions, "proba": outputs.proba, "scores": outputs.scores}
+        return outputs, ctx.artifacts.put_arrays(**arrays)
+
+    def write(self, tx: Tx, kept: tuple[Outputs, str], ctx: Context) -> StepResult:
+        outputs, name = kept
         return StepResult(
             "done",
             {
