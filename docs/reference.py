@@ -21,6 +21,7 @@ from querist.core import errors
 from querist.models.learners import LearnerSpec
 from querist.stages.evaluation.metrics import OF_CLASS, OF_CONFUSION, OF_ITEMS
 from querist.stages.preprocessing.steps import KINDS
+from querist.stages.query_strategy.describe import LINES, about, literal
 from querist.stages.raw_data.sources import FORMATS
 
 FOLDER = Path(__file__).parent / "reference"
@@ -69,21 +70,6 @@ def kind_of(annotation: Any) -> str:
 def default_of(info: Any) -> str:
     value = info.get_default(call_default_factory=True)
     return "" if value is None or value is PydanticUndefined else f"`{literal(value)}`"
-
-
-def literal(value: Any) -> str:
-    """A value as TOML writes it; TOML has no word for nothing."""
-    if value is None:
-        return "unset"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k} = {literal(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(literal, value)) + "]"
-    return str(value)
 
 
 def commands() -> str:
@@ -184,6 +170,21 @@ def plugin_tables() -> str:
     return "\n".join(parts)
 
 
+def strategy_pages() -> str:
+    parts = [
+        "# Strategies\n\nEvery strategy of `query.strategy` and `querist.select`, as `querist strategies NAME` prints "
+        "it. An overview: [strategies](../strategies.md); which to take: "
+        "[choose a strategy](../howto/choose-a-strategy.md).\n"
+    ]
+    for name in plugins.BUILT_IN["strategies"]:
+        one = about(name)
+        settings = ", ".join(f"`{setting} = {literal(value)}`" for setting, value in one.settings.items())
+        rows = [("Needs", ", ".join(one.needs) or "nothing"), ("Settings", settings or "none")]
+        rows += [(word, one.lines[word]) for word in LINES if word in one.lines]
+        parts.append(f"## `{name}`\n\n{one.text}\n\n{table(('', ''), rows)}")
+    return "\n".join(parts)
+
+
 def sentence(part: Any) -> str:
     """The first paragraph of its docstring, or of its module's where it has none."""
     doc = inspect.getdoc(part) or inspect.getdoc(import_module(part.__module__)) or ""
@@ -234,6 +235,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands,
     "python.md": python,
     "plugins.md": plugin_tables,
+    "strategies.md": strategy_pages,
     "errors.md": error_tree,
 }
 

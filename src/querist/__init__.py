@@ -3,6 +3,8 @@
 On plain arrays, nothing recorded:
     score(proba)                     how unsure a model is of each item
     select(strategy, batch_size)     which items to label next
+    score_multilabel(proba)          the same as score for items with several labels each
+    select_regression(method, ...)   the same as select where labels are numbers
     ActiveLearner(estimator)         fit, query, teach, score around any scikit-learn classifier
     simulate(...)                    strategies compared on data whose labels are known
 
@@ -21,11 +23,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from querist.config import Settings
     from querist.core.errors import QueristError
-    from querist.pipeline.arrays import ActiveLearner, score, select
+    from querist.pipeline.arrays import ActiveLearner, score, score_multilabel, select, select_regression
     from querist.pipeline.project import Project
     from querist.pipeline.simulate import simulate
 
-__all__ = ["ActiveLearner", "Project", "QueristError", "Settings", "__version__", "score", "select", "simulate"]
+__all__ = [
+    "ActiveLearner",
+    "Project",
+    "QueristError",
+    "Settings",
+    "__version__",
+    "score",
+    "score_multilabel",
+    "select",
+    "select_regression",
+    "simulate",
+]
 
 _HOMES = {
     "ActiveLearner": "querist.pipeline.arrays",
@@ -33,7 +46,9 @@ _HOMES = {
     "QueristError": "querist.core.errors",
     "Settings": "querist.config",
     "score": "querist.pipeline.arrays",
+    "score_multilabel": "querist.pipeline.arrays",
     "select": "querist.pipeline.arrays",
+    "select_regression": "querist.pipeline.arrays",
     "simulate": "querist.pipeline.simulate",
 }
 

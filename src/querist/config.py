@@ -152,7 +152,7 @@ class LearnerSettings(Section):
 
 
 class QuerySettings(Section):
-    strategy: str = Field(default="kmeans", description="Strategy by name, name:measure, or package.module:name.")
+    strategy: str = Field(default="auto", description="Strategy by name, name:measure, or package.module:name.")
     batch_size: int = Field(default=100, description="Items asked in a round; 100 to 500 suits most teams.", ge=1)
     measures: dict[str, float | list[float]] = Field(
         default_factory=lambda: dict[str, float | list[float]](margin=1.0),

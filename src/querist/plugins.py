@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,12 +13,47 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "measures": {
         "least_confidence": "querist.stages.uncertainty_scoring.measures:least_confidence",
         "margin": "querist.stages.uncertainty_scoring.measures:margin",
+        "ratio": "querist.stages.uncertainty_scoring.measures:ratio",
         "entropy": "querist.stages.uncertainty_scoring.measures:entropy",
     },
+    "sample_measures": {
+        "vote_entropy": "querist.stages.uncertainty_scoring.samples:vote_entropy",
+        "consensus_entropy": "querist.stages.uncertainty_scoring.samples:consensus_entropy",
+        "expected_entropy": "querist.stages.uncertainty_scoring.samples:expected_entropy",
+        "bald": "querist.stages.uncertainty_scoring.samples:bald",
+        "mean_kl": "querist.stages.uncertainty_scoring.samples:mean_kl",
+        "max_disagreement": "querist.stages.uncertainty_scoring.samples:max_disagreement",
+        "variation_ratio": "querist.stages.uncertainty_scoring.samples:variation_ratio",
+        "predictive_variance": "querist.stages.uncertainty_scoring.samples:predictive_variance",
+    },
     "strategies": {
+        "auto": "querist.stages.query_strategy.auto:Auto",
         "random": "querist.stages.query_strategy.random:Random",
         "uncertainty": "querist.stages.query_strategy.uncertainty:Uncertainty",
         "kmeans": "querist.stages.query_strategy.kmeans:KMeansDiversity",
+        "core_set": "querist.stages.query_strategy.core_set:CoreSet",
+        "badge": "querist.stages.query_strategy.badge:Badge",
+        "typiclust": "querist.stages.query_strategy.typiclust:TypiClust",
+        "prob_cover": "querist.stages.query_strategy.prob_cover:ProbCover",
+        "density": "querist.stages.query_strategy.density:InformationDensity",
+        "graph_density": "querist.stages.query_strategy.graph_density:GraphDensity",
+        "cluster_margin": "querist.stages.query_strategy.cluster_margin:ClusterMargin",
+        "ranked_batch": "querist.stages.query_strategy.ranked_batch:RankedBatch",
+        "cal": "querist.stages.query_strategy.cal:Contrastive",
+        "dal": "querist.stages.query_strategy.dal:Discriminative",
+        "qbc": "querist.stages.query_strategy.qbc:QueryByCommittee",
+        "bald": "querist.stages.query_strategy.bald:Bald",
+        "batch_bald": "querist.stages.query_strategy.batch_bald:BatchBald",
+        "eer": "querist.stages.query_strategy.eer:ExpectedErrorReduction",
+        "model_change": "querist.stages.query_strategy.model_change:ExpectedModelChange",
+        "fisher": "querist.stages.query_strategy.fisher:Fisher",
+        "stratified": "querist.stages.query_strategy.stratified:Stratified",
+        "quota": "querist.stages.query_strategy.quota:Quota",
+        "quire": "querist.stages.query_strategy.quire:Quire",
+        "hierarchical": "querist.stages.query_strategy.hierarchical:Hierarchical",
+        "mixture": "querist.stages.query_strategy.mixture:Mixture",
+        "per_cost": "querist.stages.query_strategy.costs:PerCost",
+        "bandit": "querist.stages.query_strategy.bandit:Bandit",
     },
     "encoders": {
         "tfidf": "querist.models.encoders.tfidf:Tfidf",
@@ -67,7 +102,7 @@ def find(group: str, name: str) -> Any:  # Any: whatever the plugin is; its prot
     if name in BUILT_IN[group]:
         return load(BUILT_IN[group][name])
     for entry in entry_points(group=f"querist.{group}", name=name):
-        return entry.load()
+        return _load_entry(entry)
     if is_path(name):
         return load(name)
     raise UnknownName(group.removesuffix("s").replace("strategie", "strategy"), name, available(group))
@@ -92,10 +127,13 @@ def load(path: str) -> Any:
         raise SettingError(f"cannot import {path!r}: module {module!r} has no {name!r}") from None
 
 
-def describe(group: str) -> dict[str, str]:
-    """Name -> first line of its docstring, for lists on the command line and in the reference."""
-    found = {}
-    for name in available(group):
-        doc = find(group, name).__doc__ or ""
-        found[name] = doc.strip().split("\n")[0]
-    return found
+def _load_entry(entry: EntryPoint) -> Any:  # Any: whatever the plugin is
+    """Raises SettingError naming the package when its code cannot be imported."""
+    try:
+        return entry.load()
+    except (ImportError, AttributeError, SyntaxError) as error:
+        package = f"the package {entry.dist.name} {entry.dist.version}" if entry.dist else "an installed package"
+        remedy = f"`pip install --upgrade {entry.dist.name}`" if entry.dist else "install it again"
+        raise SettingError(
+            f"{entry.name!r} ({entry.value}) of {package} cannot be imported: {error}; {remedy}, or remove the package"
+        ) from error

@@ -38,6 +38,23 @@ class Terms:
     memory_bytes: int
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What a model thought: `proba` (n_items, n_classes) of the items at `positions`, which ascend."""
+
+    positions: Indices
+    proba: Probabilities
+
+    def of(self, positions: Indices, n_classes: int) -> Probabilities:
+        """(len(positions), n_classes): 0 for classes that came later, NaN for items that were not asked about."""
+        at = np.searchsorted(self.positions, positions).clip(max=max(len(self.positions) - 1, 0))
+        known = self.positions[at] == positions if len(self.positions) else np.zeros(len(positions), dtype=bool)
+        proba = np.full((len(positions), n_classes), np.nan, dtype=np.float32)
+        proba[known] = 0.0
+        proba[known, : self.proba.shape[1]] = self.proba[at[known]]
+        return proba
+
+
 def terms_of(settings: Settings, spec: LearnerSpec, classes: tuple[str, ...], space: str, *, seed: int) -> Terms:
     """The terms of the settings. Members of a committee are neither calibrated nor searched for: the labels that this
     takes are the ones that they are to differ by."""
@@ -64,6 +81,7 @@ def make_pool(
     memory: Memory,
     budget_left: int | None,
     rng: np.random.Generator,
+    previous: Callable[[], Scored | None],
 ) -> Pool:
     """The pool of the unlabeled items at `positions`; `rng` is for the committee alone."""
     needs = strategy.needs
@@ -76,6 +94,8 @@ def make_pool(
         given["train"] = lambda X, y: terms.fresh().fit(X, y)
     if "model" in needs:
         given |= {"classifier": learner(), "X": lambda: features.rows(positions)}
+    if "previous_proba" in needs and (before := previous()) is not None:
+        given["previous_proba"] = before.of(positions, proba.shape[1])
     if "samples" in needs:
         given["samples"] = lambda: committee_proba(
             terms.fresh,

@@ -16,7 +16,7 @@ from querist.models.committee import committee_proba, draw
 from querist.models.features import Features
 from querist.models.learners import LearnerSpec
 from querist.pipeline.arrays import select
-from querist.pools import Known, make_pool, terms_of
+from querist.pools import Known, Scored, make_pool, terms_of
 from querist.stages.query_strategy.ask import ask
 from querist.stages.query_strategy.reasons import explain
 from querist.testing import strategies as contract
@@ -167,6 +167,7 @@ def _pool(spy: Any, features: Features) -> Pool:
         memory=Memory(),
         budget_left=None,
         rng=np.random.default_rng(1),
+        previous=lambda: None,
     )
 
 
@@ -187,3 +188,21 @@ def test_members_are_trained_on_their_own_draws() -> None:
     assert (proba[:, 0, 0] > 0.5).all()
     assert (proba[:, 1, 1] > 0.5).all()
     assert len(np.unique(proba[:, 0, 0])) > 1
+
+
+def test_what_the_model_before_thought_is_found_by_position() -> None:
+    before = Scored(np.array([2, 5, 9]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], dtype=np.float32))
+    found = before.of(np.array([5, 7, 9]), 3)
+    assert found[0] == pytest.approx([0.6, 0.4, 0.0])
+    assert np.isnan(found[1]).all()
+    assert found[2] == pytest.approx([0.2, 0.8, 0.0])
+    assert np.isnan(Scored(np.empty(0, dtype=np.intp), np.empty((0, 2))).of(np.array([1]), 2)).all()
+
+
+def test_whole_numbers_that_name_columns_are_codes_and_other_labels_are_numbered() -> None:
+    proba = np.full((5, 3), 1 / 3)
+    for labels, expected in (([-1, 2, -1, 0, -1], [2, 0]), ([None, "b", None, "a", None], [1, 0])):
+        spy = Spy("proba")
+        select(spy, 2, proba=proba, labels=labels, rng=0)
+        assert spy.pools[0].labeled_codes is not None
+        assert spy.pools[0].labeled_codes.tolist() == expected

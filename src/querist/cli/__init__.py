@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from querist import __version__
-from querist.cli import data, labels, loop, study
+from querist.cli import data, labels, loop, strategies, study
 from querist.core.errors import QueristError
 
 
@@ -28,7 +28,7 @@ for command in (
     loop.rounds,
     labels.labels,
     study.simulate,
-    study.strategies,
+    strategies.strategies,
     data.snapshot,
     data.config,
     data.doctor,

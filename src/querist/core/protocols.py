@@ -22,8 +22,8 @@ class Measure(Protocol):
 
 class Strategy(Protocol):
     """Picks `batch_size` of the pool. `needs` names what the pool must hold: "scores", "proba", "embeddings",
-    "samples", "labeled_embeddings", "labels" (codes of the labeled), "model" (classifier, features and labeled items),
-    "train" (a fresh model of the same kind), "costs" (what each answer costs).
+    "samples", "previous_proba" (None in a first round), "labeled_embeddings", "labels" (codes of the labeled), "model"
+    (classifier, features and labeled items), "train" (a fresh model of the same kind), "costs" (what answers cost).
 
     One that needs much memory says how much, as `bytes_needed(n_items, n_dims, n_classes, batch_size)` beyond its
     inputs; it is refused before it starts where the pool allows less.

@@ -34,7 +34,8 @@ class Pool:
 
     Of the items: `scores` are the measures' (n_items,), `proba` the model's (n_items, n_classes), `embed(at)` gives
     (len(at), n_dims) float32 for some indices or a slice, so that a strategy pays only for what it looks at, `costs`
-    (n_items,) what an answer costs, `samples()` several opinions (n_samples, n_items, n_classes).
+    (n_items,) what an answer costs, `samples()` several opinions (n_samples, n_items, n_classes), `previous_proba` what
+    the model before thought, (n_items, n_classes), NaN where it was not asked; None in the first round.
     Of the labeled items: `labeled_embeddings` (n_labeled, n_dims) and `labeled_codes` (n_labeled,), in one order.
     Of the model: `classifier` has predict_proba, predict and classes_, `X()` gives the pool's features (n_items,
     n_features), `labeled` what it was trained on, `train(X, y)` a fresh one of its kind fitted to other labels.
@@ -50,6 +51,7 @@ class Pool:
     embed: Callable[[Indices | slice], Embeddings] | None = None
     costs: Scores | None = None
     samples: Callable[[], Probabilities] | None = None
+    previous_proba: Probabilities | None = None
     labeled_embeddings: Embeddings | None = None
     labeled_codes: Codes | None = None
     classifier: Any | None = None  # Any: a scikit-learn estimator, which this floor does not import

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.core.checks import blocks
+from querist.models.neighbours import READ_ROWS, Embed, nearest_point
 from querist.models.threads import one_thread
 
 EXACT_LIMIT = 4_000_000
@@ -15,12 +17,22 @@ EXACT_LIMIT = 4_000_000
 PLUS_PLUS_LIMIT = 500
 """Clusters above which mini-batch k-means starts from random items, since k-means++ would take most of the time."""
 
+ROWS_PER_CLUSTER = 64
+"""Sampled items behind each centre; with more, centres hardly move and fitting takes most of the time."""
+LEAST_ROWS = 4096
+QUICK_STEPS = 4
+
 
 def cluster_items(
-    embeddings: NDArray[Any], n_clusters: int, rng: np.random.Generator
+    embeddings: NDArray[Any],
+    n_clusters: int,
+    rng: np.random.Generator,
+    *,
+    weights: NDArray[np.floating[Any]] | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """(n,) cluster of each item and its distance to the centre; some clusters stay empty when points coincide.
 
+    Items with a higher weight (n,) draw the centres nearer. k-means; Lloyd, 1982.
     One thread: with more, sums differ in the last bit from run to run and the same seed would not give the same items.
     """
     from sklearn.cluster import KMeans, MiniBatchKMeans
@@ -38,6 +50,64 @@ def cluster_items(
         model = KMeans(n_clusters, n_init=1, random_state=seed, max_iter=50)
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than clusters is fine here
-        cluster = model.fit_predict(points)
-    difference = points - model.cluster_centers_[cluster]
-    return cluster.astype(np.intp), np.sqrt(np.einsum("ij,ij->i", difference, difference, dtype=np.float64))
+        cluster = model.fit_predict(points, sample_weight=weights)
+    squared = np.empty(len(points))
+    for block in blocks(len(points), READ_ROWS):
+        difference = points[block] - model.cluster_centers_[cluster[block]]
+        np.einsum("ij,ij->i", difference, difference, dtype=np.float64, out=squared[block])
+    return cluster.astype(np.intp), np.sqrt(squared)
+
+
+def cluster_all(
+    embed: Embed,
+    n_items: int,
+    n_clusters: int,
+    rng: np.random.Generator,
+    *,
+    weights: NDArray[np.floating[Any]] | None = None,
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """As `cluster_items`, for any number of items: centres from a sample, then each item to its nearest."""
+    sample = np.sort(rng.choice(n_items, min(n_items, max(n_clusters * ROWS_PER_CLUSTER, LEAST_ROWS)), replace=False))
+    rows = embed(sample)
+    cluster, _ = cluster_items(rows, n_clusters, rng, weights=None if weights is None else weights[sample])
+    which, squared = nearest_point(embed, n_items, means(rows, cluster))
+    return which, np.sqrt(squared, dtype=np.float64)
+
+
+def means(rows: NDArray[np.float32], cluster: NDArray[np.intp]) -> NDArray[np.float32]:
+    """(n_clusters, n_dims) centres of the clusters that hold any of the rows, without twins."""
+    from scipy.sparse import csr_matrix
+
+    _, place, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
+    shares = (1 / sizes[place]).astype(np.float32)
+    members = csr_matrix((shares, (place, np.arange(len(rows)))), (len(sizes), len(rows)))
+    centres: NDArray[np.float32] = np.unique(members @ rows, axis=0)
+    return centres
+
+
+def quick_clusters(
+    embeddings: NDArray[Any], n_clusters: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """As `cluster_items`, by one draw of k-means++ and a few steps of Lloyd's: clusters without members are left out.
+
+    Enough to spread a batch over its candidates, where as many clusters as queries would take k-means most of a round.
+    """
+    from sklearn.cluster import kmeans_plusplus
+
+    points = np.ascontiguousarray(embeddings, dtype=np.float32)
+    lengths = np.einsum("ij,ij->i", points, points)
+    seed = int(rng.integers(2**31))
+    with one_thread():
+        centres, _ = kmeans_plusplus(points, n_clusters, x_squared_norms=lengths, n_local_trials=1, random_state=seed)
+        for _ in range(QUICK_STEPS):
+            centres = means(points, _nearest(points, centres)[0])
+        cluster, gap = _nearest(points, centres)
+    distance = np.sqrt(np.maximum(gap + lengths, 0.0)).astype(np.float64)
+    return np.unique(cluster, return_inverse=True)[1], distance
+
+
+def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """(n,) nearest centre and its squared distance less the point's own squared length."""
+    gaps = np.einsum("ij,ij->i", centres, centres) - 2 * (points @ centres.T)
+    cluster = gaps.argmin(axis=1)
+    return cluster, gaps[np.arange(len(points)), cluster]

@@ -100,6 +100,7 @@ def select(
     labeled_embeddings: ArrayLike | None = None,
     labels: ArrayLike | None = None,
     samples: ArrayLike | None = None,
+    previous_proba: ArrayLike | None = None,
     costs: ArrayLike | None = None,
     measure: Measures | None = None,
     combination: str = "rank",
@@ -118,7 +119,8 @@ def select(
     """
     made, weights = make(strategy, params, _weights(measure) if measure is not None else _default_measures())
     opinions = None if samples is None else np.asarray(samples)
-    given = {"proba": proba, "embeddings": embeddings, "labels": labels, "costs": costs}
+    before = None if previous_proba is None else np.asarray(previous_proba)
+    given = {"proba": proba, "embeddings": embeddings, "labels": labels, "costs": costs, "previous_proba": before}
     sizes = {name: len(np.asarray(values)) for name, values in given.items() if values is not None}
     if opinions is not None:
         sizes["samples"] = opinions.shape[1] if opinions.ndim == 3 else -1
@@ -134,7 +136,7 @@ def select(
         scores, _ = combine(weights, rows, combination=combination, class_weights=importance)
     space = None if embeddings is None else check_embeddings(embeddings)
     near = labeled_embeddings if labeled_embeddings is not None or space is None else space[known]
-    codes = None if labels is None else np.unique(np.asarray(labels)[known], return_inverse=True)[1]
+    codes = None if labels is None else _column_codes(np.asarray(labels)[known], rows)
     pool = Pool(
         n_items=len(open_),
         proba=rows,
@@ -142,11 +144,21 @@ def select(
         embed=None if space is None else _embed(space, open_),
         costs=None if costs is None else np.asarray(costs, dtype=np.float64)[open_],
         samples=None if opinions is None else lambda: opinions[:, open_],
+        previous_proba=None if before is None else before[open_],
         labeled_embeddings=None if near is None else np.asarray(near, dtype=np.float32),
         labeled_codes=codes,
         **({} if memory is None or space is None else _numbered(space, open_, known, memory)),
     )
     return open_[ask(made, pool, batch_size, np.random.default_rng(rng)).indices]
+
+
+def _column_codes(labels: NDArray[Any], proba: Probabilities | None) -> Codes:
+    """Whole numbers that name columns of `proba` are codes already; other labels are numbered in their order."""
+    if proba is not None and labels.dtype.kind in "iuf" and len(labels):
+        codes = labels.astype(np.int64)
+        if (codes == labels).all() and codes.min() >= 0 and codes.max() < proba.shape[1]:
+            return codes
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
 def _at(array: NDArray[Any], rows: Indices) -> NDArray[Any]:
@@ -177,7 +189,7 @@ class ActiveLearner:
     def __init__(
         self,
         estimator: Any,  # Any: a scikit-learn classifier; scikit-learn is untyped
-        strategy: str | Strategy = "kmeans",
+        strategy: str | Strategy = "auto",
         *,
         classes: Sequence[Any] | None = None,
         measure: Measures | None = None,
@@ -192,6 +204,7 @@ class ActiveLearner:
         self.rng = np.random.default_rng(rng)
         self._batches: list[tuple[Matrix, NDArray[Any]]] = []
         self._model: Any = None
+        self._before: Any = None
 
     @property
     def model(self) -> Any:
@@ -207,7 +220,7 @@ class ActiveLearner:
 
     def fit(self, X: Matrix, y: ArrayLike) -> Self:
         """Starts from these labels and forgets earlier ones."""
-        self._batches = []
+        self._batches, self._model = [], None
         return self.teach(X, y)
 
     def teach(self, X: Matrix, y: ArrayLike) -> Self:
@@ -220,7 +233,7 @@ class ActiveLearner:
         if self.fixed_classes is not None:
             _codes(labels, self.fixed_classes)
         self._batches.append((X, labels))
-        self._model = clone(self.estimator).fit(self._X, self._y)
+        self._before, self._model = self._model, clone(self.estimator).fit(self._X, self._y)
         return self
 
     def predict(self, X: Matrix) -> NDArray[Any]:
@@ -229,8 +242,11 @@ class ActiveLearner:
 
     def predict_proba(self, X: Matrix) -> Probabilities:
         """(n_items, n_classes); 0 for a class that no label has had yet."""
+        return self._proba(self.model, X)
+
+    def _proba(self, model: Any, X: Matrix) -> Probabilities:
         proba = np.zeros((_n_rows(X), len(self.classes)))
-        proba[:, _codes(self.model.classes_, self.classes)] = self.model.predict_proba(X)
+        proba[:, _codes(model.classes_, self.classes)] = model.predict_proba(X)
         return proba
 
     def query(self, X_pool: Matrix, batch_size: int, *, embeddings: ArrayLike | None = None) -> Indices:
@@ -243,6 +259,7 @@ class ActiveLearner:
 
         space = _Space(self.model, X_pool, self._X, embeddings, self.rng)
         codes = _codes(self._y, self.classes)
+        before = self._before if "previous_proba" in self.strategy.needs else None
         needs = self.strategy.needs
         proba = self.predict_proba(X_pool)
         pool = Pool(
@@ -250,6 +267,7 @@ class ActiveLearner:
             proba=proba,
             scores=combine(self.measures, proba)[0] if "scores" in needs else None,
             embed=space.embed,
+            previous_proba=None if before is None else self._proba(before, X_pool),
             labeled_embeddings=space.labeled if "labeled_embeddings" in needs else None,
             labeled_codes=codes,
             classifier=self.model,

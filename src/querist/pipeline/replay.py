@@ -17,7 +17,7 @@ from querist.core.types import Codes, Indices
 from querist.models.features import Features
 from querist.models.learner import ScikitLearner
 from querist.models.learners import LearnerSpec
-from querist.pools import Known, make_pool, terms_of
+from querist.pools import Known, Scored, make_pool, terms_of
 from querist.stages.evaluation.metrics import measure
 from querist.stages.initial_model.seed_set import draw_seed
 from querist.stages.query_strategy.ask import ask, make
@@ -78,6 +78,7 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
     start = time.perf_counter()
     learner = _fit(task, labeled, repeat)
     _note(result, task, learner, labeled, start)
+    before: Scored | None = None
     for number in range(1, task.rounds + 1):
         start = time.perf_counter()
         size = min(settings.query.batch_size, len(open_))
@@ -99,7 +100,9 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
             memory=memory,
             budget_left=left,
             rng=stream(root, repeat, number, "committee"),
+            previous=lambda before=before: before,  # type: ignore[misc]  # bound per round
         )
+        before = Scored(open_, proba)
         chosen = open_[ask(strategy, pool, size, stream(root, repeat, number, "query_strategy")).indices]
         labeled = np.concatenate([labeled, chosen])
         open_ = np.setdiff1d(open_, chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,15 +18,18 @@ from querist.stages.query_strategy import foreign
 from querist.stages.query_strategy.construct import construct, refuse_settings
 from querist.stages.query_strategy.uncertainty import Uncertainty
 
+Weight = TypeVar("Weight", float, float | list[float])
 NEEDS: dict[str, tuple[str, ...]] = {
     "scores": ("scores",),
     "proba": ("proba",),
     "embeddings": ("embed",),
     "samples": ("samples",),
+    "previous_proba": (),
     "labeled_embeddings": ("labeled_embeddings",),
     "labels": ("labeled_codes",),
     "model": ("classifier", "X", "labeled"),
     "train": ("train", "labeled"),
+    "costs": ("costs",),
 }
 """What a strategy may need, and the fields of the pool that hold it."""
 
@@ -34,24 +37,24 @@ NEEDS: dict[str, tuple[str, ...]] = {
 def make(
     spec: Any,  # Any: a name, or a strategy (querist's, modAL's, scikit-activeml's) as it is
     params: Mapping[str, Any] | None = None,
-    measures: Mapping[str, float] | None = None,
-) -> tuple[Strategy, dict[str, float]]:
+    measures: Mapping[str, Weight] | None = None,
+) -> tuple[Strategy, dict[str, Weight]]:
     """The strategy of a spec and the measures that go with it.
 
     A spec is a strategy ("kmeans"), a strategy and its measure ("kmeans:entropy"), a measure alone ("entropy": its
     highest scores), an import path ("package.module:name"), or an object. Raises UnknownName or SettingError.
     """
-    params, measures = dict(params or {}), dict(measures or {"margin": 1.0})
+    params, weights = dict(params or {}), dict(measures or {"margin": 1.0})
     if not isinstance(spec, str):
-        return _build(spec, params, getattr(spec, "__name__", type(spec).__name__)), measures
+        return _build(spec, params, getattr(spec, "__name__", type(spec).__name__)), weights
     name, _, measure = spec.partition(":")
     if name not in available("strategies") and is_path(spec):
-        return _build(find("strategies", spec), params, spec), measures
+        return _build(find("strategies", spec), params, spec), weights
     if measure:
         find("measures", measure)
-        measures = {measure: 1.0}
+        weights = {measure: 1.0}
     if name in available("strategies"):
-        return _build(find("strategies", name), params, name), measures
+        return _build(find("strategies", name), params, name), weights
     if name in available("measures") and not measure:
         return _build(Uncertainty, params, name), {name: 1.0}
     raise UnknownName("strategy", name, [*available("strategies"), *available("measures")])
@@ -126,7 +129,12 @@ def _check_memory(strategy: Strategy, pool: Pool, batch_size: int, name: str) ->
         return
     n_dims = 0 if pool.embed is None else pool.embed(slice(0, 1)).shape[1]
     n_classes = 0 if pool.proba is None else pool.proba.shape[1]
-    if (needed := tell(pool.n_items, n_dims, n_classes, batch_size)) > pool.memory_bytes:
+    refuse_beyond(tell(pool.n_items, n_dims, n_classes, batch_size), pool, name)
+
+
+def refuse_beyond(needed: int, pool: Pool, name: str) -> None:
+    """Raises StrategyError when that many bytes are more than the pool allows."""
+    if needed > pool.memory_bytes:
         raise StrategyError(
             f"strategy {name!r} needs {needed / GIB:.1f} GiB for {pool.n_items} items and may use "
             f"{pool.memory_bytes / GIB:.1f}; choose another strategy, or raise query.memory_gib"

@@ -9,7 +9,14 @@ from querist.core.types import Pool, Selection
 
 
 class Random:
-    """Draws the batch evenly from the pool."""
+    """Draws the batch evenly from the pool.
+
+    Source: the yardstick of every paper.
+    Cost: O(n).
+    Memory: 8 n bytes.
+    When: you need labels that are representative (to measure, to calibrate), or the model is not yet worth asking; it
+        wastes labels on what the model knows.
+    """
 
     needs: frozenset[str] = frozenset()
 

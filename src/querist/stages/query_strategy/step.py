@@ -13,7 +13,7 @@ from querist.core.hashing import key_of
 from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.selection import stream
-from querist.pools import Known, make_pool, terms_of
+from querist.pools import Known, Scored, make_pool, terms_of
 from querist.stages.query_strategy.ask import ask
 from querist.stages.query_strategy.reasons import explain
 from querist.step import Context, StepResult
@@ -32,6 +32,7 @@ class Inputs:
     model: Model
     affordable: int | None
     memory: str | None
+    previous: str | None
 
     @property
     def key(self) -> str:
@@ -69,13 +70,14 @@ class QueryStrategy:
         scored = find_step(tx, ctx.round, "uncertainty_scoring")
         if scored is None:
             raise LedgerError(f"round {ctx.round} has no scores yet; uncertainty scoring comes first")
-        before = find_step(tx, ctx.round - 1, self.NAME)
+        before, then = (find_step(tx, ctx.round - 1, name) for name in (self.NAME, "uncertainty_scoring"))
         return Inputs(
             scored=scored.result,
             labels=find_labels(tx, ctx),
             model=current_model(tx),
             affordable=budget_left(effort(tx), ctx.settings.objective),
             memory=before.result.get("memory") if before else None,
+            previous=then.result["scores"] if then else None,
         )
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
@@ -97,6 +99,7 @@ class QueryStrategy:
             memory=memory,
             budget_left=inputs.affordable,
             rng=stream(settings.project.seed, ctx.round, "committee"),
+            previous=lambda: scored_before(inputs.previous, ctx),
         )
         chosen = ask(self.strategy, pool, batch, stream(settings.project.seed, ctx.round, self.NAME))
         picked = proba[chosen.indices]
@@ -122,6 +125,13 @@ class QueryStrategy:
     def write(self, tx: Tx, kept: Kept, ctx: Context) -> StepResult:
         opened = write_round(tx, kept.asked, kept.queries, ctx)
         return replace(opened, values={**opened.values, "memory": kept.memory}) if kept.memory else opened
+
+
+def scored_before(name: str | None, ctx: Context) -> Scored | None:
+    if name is None:
+        return None
+    arrays = ctx.artifacts.get_arrays(name)
+    return Scored(arrays["positions"], arrays["proba"])
 
 
 def remember(name: str | None, ctx: Context) -> Memory:

@@ -9,7 +9,14 @@ from querist.core.types import Pool, Selection
 
 
 class Uncertainty:
-    """Takes the highest scores of the pool. Lewis and Gale, 1994."""
+    """Takes the highest scores of the pool.
+
+    Source: Lewis and Gale, 1994.
+    Cost: O(n).
+    Memory: 8 n bytes.
+    When: the model is decent and batches are small; with large batches it asks near copies of one question, and with
+        many classes entropy asks for noise where the margin does not.
+    """
 
     needs = frozenset({"scores"})
 

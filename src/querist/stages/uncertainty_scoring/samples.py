@@ -1,6 +1,6 @@
 """How far several opinions of one model disagree: (n_samples, n_items, n_classes) -> (n_items,) scores.
 
-Opinions come from a committee, bagging, an ensemble or MC dropout. All are linear in the pool and hold about 100 MB
+Opinions come from a committee, bagging, an ensemble or MC dropout. All are linear in the pool and hold about 20 MB
 beyond input and answer, however many opinions there are. A probability of 0 adds nothing to an entropy.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from querist.core.checks import blocks
 from querist.core.types import Probabilities, Scores
 
-CELLS = 2_000_000
+CELLS = 500_000
 """Numbers of a block."""
 DECIMALS = 12
 """The same terms summed in another order differ by less; rounding leaves them tied, for the generator to decide."""

@@ -1,0 +1,62 @@
+"""A batch that leaves no item of the pool far from a labeled one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from querist.core.errors import SettingError
+from querist.core.types import Pool, Selection
+from querist.stages.query_strategy.distances import labeled_rows, nearest_labeled
+from querist.stages.query_strategy.farthest import Worth, begin, farthest_first, grain_of
+
+
+class CoreSet:
+    """Asks for the item farthest from everything labeled or asked so far, again and again (k-center greedy).
+
+    `outliers` is the share of the pool that the cover may leave out: at each pick that many of the farthest items are
+    passed over. Without any label the first pick is the item in the middle.
+
+    Source: Sener and Savarese, Active Learning for Convolutional Neural Networks: A Core-Set Approach, 2018.
+    Cost: O(n l d) for the first round, with l labeled items; O(n k d) for later ones, which keep the distances.
+    Memory: 40 n bytes and tiles.
+    When: few classes and good embeddings; weak where outliers lie far from everything, as in sparse text.
+    """
+
+    needs = frozenset({"embeddings", "labeled_embeddings"})
+
+    def __init__(self, *, outliers: float = 0.0) -> None:
+        if not 0 <= outliers < 1:
+            raise SettingError(f"outliers = {outliers} of strategy core_set must be a share from 0 to below 1")
+        self.outliers = outliers
+
+    def __call__(self, pool: Pool, batch_size: int, rng: np.random.Generator, /) -> Selection:
+        assert pool.embed is not None  # `needs` says so, ask() checked it
+        near = nearest_labeled(pool)
+        labeled = labeled_rows(pool, pool.embed(slice(0, 1)).shape[1])
+        left_out = int(self.outliers * pool.n_items)
+        start, near, points = begin(pool.embed, near, labeled, rng)
+        worth = Worth(lambda squared, at, number: squared, grain_of(float(near.max())), left_out)
+        picked, squared = farthest_first(pool.embed, near, points, batch_size, worth, rng, start=start)
+        far = np.sqrt(squared)
+        reach = float(far[np.isfinite(far)].min(initial=np.inf))
+        return Selection(
+            picked,
+            pool.scores_at(picked),
+            thresholds={"radius": reach} if np.isfinite(reach) else {},
+            note=_note(batch_size, pool.n_items, reach, left_out),
+            reasons=[_reason(distance) for distance in far],
+        )
+
+
+def _note(batch_size: int, n_items: int, reach: float, left_out: int) -> str:
+    spared = f", {left_out} farthest items passed over" if left_out else ""
+    return (
+        f"The {batch_size} of {n_items} items that lie farthest from all labeled and asked ones{spared}; "
+        f"the last one was {reach:.3g} away."
+    )
+
+
+def _reason(distance: float) -> str:
+    if np.isinf(distance):
+        return "nearest to the middle of the pool"
+    return f"{distance:.3g} from the nearest labeled or asked item"

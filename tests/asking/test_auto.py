@@ -1,0 +1,93 @@
+"""auto: diverse while the model changes its mind, uncertain once it has settled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from querist.config import Settings
+from querist.core.types import Pool
+from querist.stages.query_strategy.ask import ask
+from querist.stages.query_strategy.auto import Auto, n_candidates, share_changed
+from querist.testing.strategies import make_pool
+
+
+def test_the_default_strategy_is_auto() -> None:
+    assert Settings().query.strategy == "auto"
+
+
+def test_the_share_that_changed_counts_only_what_was_there_before() -> None:
+    now = np.array([[0.6, 0.4], [0.3, 0.7], [0.9, 0.1], [0.5, 0.5]])
+    before = np.array([[0.1, 0.9], [0.2, 0.8], [np.nan, np.nan], [0.8, 0.2]])
+    assert share_changed(now, before) == pytest.approx(1 / 3)
+    assert share_changed(now, np.full((4, 2), np.nan)) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "budget_left", "expected"),
+    [
+        (None, None, 200),  # nothing to compare with: 20 for each of 10 queries
+        (0.5, None, 200),  # half of 1,000 is more than 20 for each
+        (0.08, None, 80),
+        (0.001, None, 30),  # never fewer than 3 for each
+        (0.08, 50, 50),  # the budget pays for 50 more
+        (0.08, 5, 30),
+    ],
+)
+def test_the_candidates_are_as_many_as_changed_within_bounds(
+    changed: float | None, budget_left: int | None, expected: int
+) -> None:
+    assert n_candidates(1000, 10, changed=changed, budget_left=budget_left) == expected
+    assert n_candidates(20, 10, changed=changed, budget_left=budget_left) == 20
+
+
+def test_a_settled_model_asks_among_its_least_certain_items_alone() -> None:
+    pool = _line(400)
+    settled = replace(pool, previous_proba=pool.proba)
+    asked = ask(Auto(), settled, 10, np.random.default_rng(0))
+    assert pool.scores is not None
+    assert asked.thresholds["candidates"] == 30
+    assert asked.thresholds["changed"] == 0.0
+    assert set(asked.indices.tolist()) <= set(np.argsort(-pool.scores)[:30].tolist())
+    assert "changed its mind about 0.0%" in asked.note
+
+
+def test_a_model_that_changes_its_mind_asks_over_a_wider_part_of_the_pool() -> None:
+    pool = _line(400)
+    assert pool.proba is not None
+    turned = replace(pool, previous_proba=pool.proba[:, ::-1])
+    wide = ask(Auto(), turned, 10, np.random.default_rng(0))
+    assert wide.thresholds["candidates"] == 200
+    assert "changed its mind about" in wide.note
+    first = ask(Auto(), replace(pool, previous_proba=None), 10, np.random.default_rng(0))
+    assert "no earlier model" in first.note
+    assert "changed" not in first.thresholds
+
+
+def test_one_thing_said_many_times_is_asked_once() -> None:
+    """Ten distinct points, forty copies each, all equally uncertain: a batch of ten takes each point once."""
+    points = np.repeat(10 * np.eye(10, dtype=np.float32), 40, axis=0)
+    n_items = len(points)
+    pool = make_pool(
+        n_items,
+        n_classes=2,
+        proba=np.full((n_items, 2), 0.5),
+        scores=np.ones(n_items),
+        embed=lambda at: points[at],
+        previous_proba=None,
+        budget_left=None,
+    )
+    hits = [len(set((ask(Auto(), pool, 10, np.random.default_rng(s)).indices // 40).tolist())) for s in range(10)]
+    drawn = [len(set((np.random.default_rng(s).choice(n_items, 10, replace=False) // 40).tolist())) for s in range(10)]
+    assert np.mean(hits) > np.mean(drawn) + 1
+
+
+def _line(n_items: int) -> Pool:
+    """Items on a line, surest at the ends."""
+    first = np.linspace(0.01, 0.99, n_items)
+    proba = np.stack([first, 1 - first], axis=1)
+    points = np.stack([first, np.zeros(n_items)], axis=1).astype(np.float32)
+    scores = 1 - np.abs(2 * first - 1)
+    return make_pool(n_items, n_classes=2, proba=proba, scores=scores, embed=lambda at: points[at], budget_left=None)
