@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from libraries.environments import ENVIRONMENTS, python_of
-from report import markdown
+from report import OURS, markdown
 from strategies import missing
 from synthetic import cache
 from timed import LIMIT_GB, LIMIT_SECONDS, measure
@@ -32,7 +32,7 @@ CLASSES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("typiclust", "prob_cover", "density", "ranked_batch", "bald"), (10,)),
 }
 """What is compared, with how many classes. Another way to the same end is a query of its own, "core_set:warm"."""
-OURS, PLAIN = "querist", "plain"
+PLAIN = "plain"
 FILES = {OURS: HERE / "strategies.py", "small_text_dev": HERE / "libraries" / "small_text.py"}
 SAME_CODE = {"small_text_dev": {"entropy", "margin", "least_confidence", "kmeans_pool"}}
 """Queries whose code is line by line that of the release."""

@@ -8,13 +8,15 @@ from typing import Any
 OURS = "querist"
 SAME_PICKS = {"entropy", "entropy_given", "margin", "least_confidence", "core_set"}
 """Contests with one right answer."""
+NO_RIVALS = {"kmeans_pool:clustering alone", "core_set:lightweight"}
+"""Half of the work, and another method: shown beside the others only."""
 TARGETS = {
     "entropy": "no worse than the best",
     "entropy_given": "plain / 1.2",
     "margin": "no worse than the best",
     "least_confidence": "no worse than the best",
     "kmeans": "alone / 1.2",
-    "kmeans_pool": "10",
+    "kmeans_pool:candidates": "10",
     "core_set": "7",
     "core_set:warm": "80",
     "badge": "100",
@@ -43,7 +45,7 @@ def markdown(found: Found, shown: dict[str, str]) -> str:
 
 def _ratios(contest: str, lines: Lines, shown: dict[str, str]) -> Iterable[tuple[str, ...]]:
     """Ours against the fastest other at the largest size at which both ended."""
-    others = {key: by_size for key, by_size in lines.items() if key[0] != OURS}
+    others = {key: by_size for key, by_size in lines.items() if key[0] != OURS and key[1] not in NO_RIVALS}
     for (library, query), by_size in lines.items():
         both = [n for n in by_size if _ended(by_size[n]) and any(_ended(other.get(n, {})) for other in others.values())]
         if library != OURS or not both:

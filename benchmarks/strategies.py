@@ -111,6 +111,7 @@ QUERIES: dict[str, Query] = {
     "entropy_given": measure_alone("entropy", predict=False),
     "kmeans": strategy("kmeans"),
     "kmeans_pool": strategy("kmeans", clusters=300, candidates="pool"),
+    "kmeans_pool:candidates": strategy("kmeans", clusters=300),
     "core_set": strategy("core_set"),
     "core_set:warm": core_set_warm,
     **{
@@ -129,8 +130,8 @@ def missing() -> list[str]:
     """Queries whose strategy this version does not have."""
     from querist.plugins import available
 
-    made = {"entropy", "margin", "least_confidence", "entropy_given", "kmeans_pool"}
-    return [name for name in QUERIES if name not in made and name.split(":")[0] not in available("strategies")]
+    known = {*available("strategies"), *available("measures"), "entropy_given", "kmeans_pool"}
+    return [name for name in QUERIES if name.split(":")[0] not in known]
 
 
 def run(names: Sequence[str], sizes: Sequence[int]) -> dict[str, dict[int, dict[str, Any]]]:

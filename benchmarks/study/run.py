@@ -22,6 +22,8 @@ from cells import FULL, REGIMES, kept_cell, repeats_of, run_cell
 from joblib import Parallel, delayed, parallel_config
 from sets import cells_of, encoded
 
+from querist.core.errors import QueristError
+
 ONLY = {"4000": ("reviews-label", "reviews-stars")}
 """Regimes that need a large pool."""
 
@@ -79,9 +81,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl")
     options = parser.parse_args()
-    cells = cells_of(options.sets)
-    for cell in cells:  # computed here once, not by each process
-        encoded(*cell)
+    try:
+        cells = cells_of(options.sets)
+        for cell in cells:  # computed here once, not by each process
+            encoded(*cell)
+    except QueristError as error:
+        parser.error(str(error))
     done = known(options.out)
     work = [r for r in planned(cells, options.regimes, options.strategies, options.repeats) if r not in done]
     print(f"{len(work)} runs to do, {len(done)} in {options.out}", file=sys.stderr, flush=True)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from patches import encode_patches
 
-from querist.core.errors import DataError
+from querist.core.errors import DataError, QueristError
 from querist.core.selection import stream
 from querist.models.projection import Projection
 
@@ -240,11 +240,16 @@ def cells_of(names: list[str]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
+def main() -> None:
+    try:
+        for name, features in cells_of(sys.argv[1:]):
+            found = encoded(name, features)
+            n_test = int(found.in_test.sum())
+            counts = np.bincount(found.codes[~found.in_test]).tolist()
+            print(f"{name} {features} {found.X.shape}: pool {sum(counts)}, test {n_test}, classes {counts}", flush=True)
+    except QueristError as error:
+        sys.exit(f"sets.py: {error}")
+
+
 if __name__ == "__main__":
-    for name, features in cells_of(sys.argv[1:]):
-        found = encoded(name, features)
-        n_pool = int((~found.in_test).sum())
-        counts = np.bincount(found.codes[:n_pool])
-        print(
-            name, features, found.X.shape, "pool", n_pool, "test", int(found.in_test.sum()), counts.tolist(), flush=True
-        )
+    main()

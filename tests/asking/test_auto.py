@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from querist.config import Settings
+from querist.core.errors import SettingError
 from querist.core.types import Pool
 from querist.stages.query_strategy.ask import ask
 from querist.stages.query_strategy.auto import Auto, n_candidates, share_changed
@@ -46,7 +47,7 @@ def test_the_candidates_are_as_many_as_changed_within_bounds(
 def test_a_settled_model_asks_among_its_least_certain_items_alone() -> None:
     pool = _line(400)
     settled = replace(pool, previous_proba=pool.proba)
-    asked = ask(Auto(), settled, 10, np.random.default_rng(0))
+    asked = ask(Auto(explore=0), settled, 10, np.random.default_rng(0))
     assert pool.scores is not None
     assert asked.thresholds["candidates"] == 30
     assert asked.thresholds["changed"] == 0.0
@@ -58,7 +59,7 @@ def test_a_model_that_changes_its_mind_asks_over_a_wider_part_of_the_pool() -> N
     pool = _line(400)
     assert pool.proba is not None
     turned = replace(pool, previous_proba=pool.proba[:, ::-1])
-    wide = ask(Auto(), turned, 10, np.random.default_rng(0))
+    wide = ask(Auto(explore=0), turned, 10, np.random.default_rng(0))
     assert wide.thresholds["candidates"] == 200
     assert "changed its mind about" in wide.note
     first = ask(Auto(), replace(pool, previous_proba=None), 10, np.random.default_rng(0))
@@ -79,9 +80,30 @@ def test_one_thing_said_many_times_is_asked_once() -> None:
         previous_proba=None,
         budget_left=None,
     )
-    hits = [len(set((ask(Auto(), pool, 10, np.random.default_rng(s)).indices // 40).tolist())) for s in range(10)]
+    hits = [
+        len(set((ask(Auto(explore=0), pool, 10, np.random.default_rng(s)).indices // 40).tolist())) for s in range(10)
+    ]
     drawn = [len(set((np.random.default_rng(s).choice(n_items, 10, replace=False) // 40).tolist())) for s in range(10)]
     assert np.mean(hits) > np.mean(drawn) + 1
+
+
+def test_a_share_of_the_batch_is_drawn_at_random_from_the_whole_pool() -> None:
+    """Of 500 batches of 10, with one random item each, the surest half of the pool gets nearly half of those."""
+    pool = _line(400)
+    assert pool.scores is not None
+    settled = replace(pool, previous_proba=pool.proba)
+    sure = set(np.argsort(pool.scores)[:200].tolist())
+    batches = [ask(Auto(), settled, 10, np.random.default_rng(seed)) for seed in range(500)]
+    assert all(batch.thresholds["random"] == 1 for batch in batches)
+    assert all("drawn at random" in batch.reasons[-1] for batch in batches)
+    hits = [sum(i in sure for i in batch.indices.tolist()) for batch in batches]
+    assert 0.4 < np.mean(hits) < 0.6
+    assert ask(Auto(), settled, 4, np.random.default_rng(0)).thresholds["random"] == 0
+
+
+def test_a_share_that_is_no_share_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"explore = 1\.5"):
+        Auto(explore=1.5)
 
 
 def _line(n_items: int) -> Pool:

@@ -32,7 +32,7 @@ def names(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option(
     "--strategies",
     callback=names,
-    default="kmeans,uncertainty,random",
+    default="auto,uncertainty,random",
     show_default=True,
     metavar="A,B",
     help="Strategies to compare.",

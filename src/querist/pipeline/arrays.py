@@ -355,9 +355,13 @@ def _class_weights(given: ArrayLike | None) -> Scores | None:
 
 def _unlabeled(labels: ArrayLike) -> NDArray[np.bool_]:
     """(n_items,) True where a label is -1, None or NaN; a NaN is the only value that differs from itself."""
-    values = np.asarray(labels, dtype=object)
+    given = np.asarray(labels)
+    values = given if given.dtype.kind in "iuf" else np.asarray(labels, dtype=object)
     if values.ndim != 1:
         raise ShapeError(f"labels must have shape (n_items,), got {values.shape}")
+    if values.dtype.kind in "iuf":
+        numbers: NDArray[np.bool_] = (values == -1) | (values != values)
+        return numbers
     return np.array([v is None or v != v or (not isinstance(v, str) and v == -1) for v in values], dtype=bool)
 
 

@@ -35,7 +35,7 @@ size = 300
 fit_sample = 8000
 
 [query]
-strategy = "kmeans"
+strategy = "auto"
 batch_size = 200
 """
 
@@ -60,7 +60,7 @@ test = 0.3
 size = 50
 
 [query]
-strategy = "kmeans"
+strategy = "auto"
 batch_size = 25
 """
 

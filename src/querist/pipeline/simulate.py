@@ -42,7 +42,7 @@ def simulate(
     context: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     learner: str = "auto",
-    strategies: Sequence[str] = ("kmeans", "uncertainty", "random"),
+    strategies: Sequence[str] = ("auto", "uncertainty", "random"),
     seed_size: int | None = None,
     batch_size: int = 100,
     rounds: int = 10,

@@ -38,7 +38,7 @@ kind = "{kind}"
 # context = ["product"]    # columns that annotators see and the model does not
 
 [query]
-strategy = "kmeans"        # uncertain and diverse; `querist strategies` lists the others
+strategy = "auto"          # uncertain, diverse, a few at random; `querist strategies` lists others
 batch_size = 100
 """
 

@@ -1,9 +1,10 @@
-"""The default: diverse while the model still changes its mind, uncertain once it has settled."""
+"""The default: diverse while the model changes its mind, uncertain once it has settled, always a part at random."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from querist.core.errors import SettingError
 from querist.core.selection import top_k
 from querist.core.types import Pool, Probabilities, Selection
 from querist.models.clusters import quick_clusters
@@ -11,6 +12,7 @@ from querist.stages.query_strategy.kmeans import round_robin, stands_for
 
 LEAST, MOST = 3, 20
 """Candidates for each query: fewer leave nothing to choose, more let sure items in."""
+AT_RANDOM = "drawn at random, to see what the scores do not show"
 
 
 class Auto:
@@ -20,7 +22,8 @@ class Auto:
     from the most uncertain ones, at least 3 and at most 20 for each query. Early models change their mind about much
     of the pool, and the batch is diverse; later ones about little, and it comes close to the highest scores. In the
     first round, without a model to compare with, the 20 for each query are candidates. With a budget, no more than it
-    can still ask.
+    can still ask. The share `explore` of the batch is drawn at random from the whole pool: what a model is sure of and
+    wrong about, its scores never show.
 
     Source: candidates by score and k-means as in Zhdanov, 2019; changed predictions as evidence that a model has not
         settled as in Bloodgood and Vijay-Shanker, 2009; joined here, see the study.
@@ -31,26 +34,35 @@ class Auto:
 
     needs = frozenset({"scores", "proba", "previous_proba", "embeddings"})
 
+    def __init__(self, *, explore: float = 0.05) -> None:
+        if not 0 <= explore < 1:
+            raise SettingError(f"explore = {explore} of strategy auto must be at least 0 and less than 1")
+        self.explore = explore
+
     def __call__(self, pool: Pool, batch_size: int, rng: np.random.Generator, /) -> Selection:
         assert pool.scores is not None  # `needs` says so, ask() checked it
         assert pool.proba is not None
         assert pool.embed is not None
         changed = None if pool.previous_proba is None else share_changed(pool.proba, pool.previous_proba)
-        wanted = n_candidates(pool.n_items, batch_size, changed=changed, budget_left=pool.budget_left)
+        n_random = int(self.explore * batch_size + 0.5)
+        n_chosen = batch_size - n_random
+        wanted = n_candidates(pool.n_items, n_chosen, changed=changed, budget_left=pool.budget_left)
         candidates = np.sort(top_k(pool.scores, wanted, rng))
-        cluster, distance = quick_clusters(pool.embed(candidates), batch_size, rng)
-        scores = pool.scores[candidates]
-        best = round_robin(scores, cluster, distance, batch_size, rng)
-        threshold = float(scores.min())
+        cluster, distance = quick_clusters(pool.embed(candidates), n_chosen, rng)
+        best = round_robin(pool.scores[candidates], cluster, distance, n_chosen, rng)
+        chosen = candidates[best]
+        drawn = rng.choice(np.setdiff1d(np.arange(pool.n_items), chosen), n_random, replace=False)
+        picked = np.concatenate([chosen, drawn])
+        threshold = float(pool.scores[candidates].min())
         thresholds = {"score": threshold, "candidates": float(wanted), "clusters": float(cluster.max() + 1)}
         if changed is not None:
             thresholds["changed"] = changed
         return Selection(
-            candidates[best],
-            scores[best],
-            thresholds=thresholds,
-            note=_why(changed, wanted, pool.n_items, threshold),
-            reasons=stands_for(cluster, best),
+            picked,
+            pool.scores[picked],
+            thresholds={**thresholds, "random": float(n_random)},
+            note=_why(changed, wanted, pool.n_items, threshold, n_random),
+            reasons=[*stands_for(cluster, best), *[AT_RANDOM] * n_random],
         )
 
 
@@ -73,8 +85,11 @@ def share_changed(proba: Probabilities, previous: Probabilities) -> float | None
     return float(changed[known].mean()) if known.any() else None
 
 
-def _why(changed: float | None, wanted: int, n_items: int, threshold: float) -> str:
+def _why(changed: float | None, wanted: int, n_items: int, threshold: float, n_random: int) -> str:
+    seen = (
+        "With no earlier model to compare with"
+        if changed is None
+        else f"The model changed its mind about {changed:.1%} of the pool since the last round"
+    )
     among = f"the {wanted} least certain items of {n_items} (score of at least {threshold:.4g})"
-    if changed is None:
-        return f"With no earlier model to compare with, spread over {among}."
-    return f"The model changed its mind about {changed:.1%} of the pool since the last round; spread over {among}."
+    return f"{seen}: spread over {among}{f', and {n_random} drawn at random' if n_random else ''}."
