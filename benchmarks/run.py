@@ -11,9 +11,16 @@ import imports
 import pool_sizes
 import round
 import simulate
+import strategies
 from table import print_table
 
-BENCHMARKS = {"imports": imports.rows, "round": round.rows, "pool_sizes": pool_sizes.rows, "simulate": simulate.rows}
+BENCHMARKS = {
+    "imports": imports.rows,
+    "round": round.rows,
+    "strategies": strategies.rows,
+    "pool_sizes": pool_sizes.rows,
+    "simulate": simulate.rows,
+}
 
 
 def main() -> None:

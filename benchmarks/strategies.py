@@ -117,7 +117,7 @@ QUERIES: dict[str, Query] = {
     **{
         name: strategy(name)
         for name in (
-            *("random", "stratified", "quota", "mixture", "per_cost", "bandit"),
+            *("auto", "random", "stratified", "quota", "mixture", "per_cost", "bandit"),
             *("badge", "typiclust", "prob_cover", "density", "graph_density", "cluster_margin", "ranked_batch"),
             *("cal", "dal", "qbc", "bald", "batch_bald", "eer", "model_change", "fisher"),
         )

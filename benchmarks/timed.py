@@ -34,7 +34,7 @@ def measure(python: Path | str, file: Path, query: str, n_pool: int, n_classes: 
     """
     command = [str(python), __file__, str(file), query, str(n_pool), str(n_classes)]
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS + 3 * LIMIT_SECONDS)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS + 2 * LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
         return {"failed": f"did not start in {START_SECONDS} s"}
     if ended.returncode == -signal.SIGALRM:
@@ -63,7 +63,8 @@ def _run(query: Query, data: synthetic.Data) -> dict[str, Any]:
     resource.setrlimit(resource.RLIMIT_DATA, (LIMIT_GB * 10**9, resource.RLIM_INFINITY))
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-    before, seconds = _kilobytes("VmRSS"), []
+    before = _kilobytes("VmRSS")
+    seconds: list[float] = []
     while len(seconds) < 3 and sum(seconds) < ENOUGH_SECONDS:
         signal.alarm(LIMIT_SECONDS)
         start = time.perf_counter()

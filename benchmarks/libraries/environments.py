@@ -41,7 +41,10 @@ ENVIRONMENTS = {
     "small_text": Environment("small-text 1.4.1", (*CURRENT, "small-text==1.4.1"), torch=True),
     "small_text_dev": Environment("small-text 2.0.0.dev4", (*CURRENT, "small-text==2.0.0.dev4"), torch=True),
     "baal": Environment(
-        "BaaL 2.1.0", (*CURRENT, "structlog>=22,<23", "matplotlib", "pillow", "tqdm"), bare=("baal==2.1.0",), torch=True
+        "BaaL 2.1.0",
+        (*CURRENT, "structlog>=22,<23", "matplotlib", "pillow", "tqdm", "packaging"),
+        bare=("baal==2.1.0", "torchmetrics==1.8.2", "lightning-utilities==0.15.2"),
+        torch=True,
     ),
 }
 NEEDS_PYTHON = (3, 11)

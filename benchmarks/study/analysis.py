@@ -110,7 +110,7 @@ def judge(cell: Mapping[str, Curve], *, among_best: Iterable[str] | None = None)
     from scipy.stats import rankdata
 
     base = cell.get(BASELINE)
-    if base is None:
+    if base is None or len(base.repeats) < LEAST_PAIRS:
         return {}
     shared = {name: sorted(set(curve.repeats) & set(base.repeats)) for name, curve in cell.items() if name != FULL}
     names = [name for name, repeats in shared.items() if len(repeats) >= LEAST_PAIRS]

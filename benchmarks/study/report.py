@@ -63,7 +63,8 @@ def page(
         "Numbers are areas under the learning curve in points (100 = always right): accuracy, or macro-F1 on "
         + ", ".join(name for name in SETS if METRIC[name] == "macro_f1")
         + f". ▲ better and **▼** worse than random: paired t-test over the repeats, p < {LEVEL} after Holm's "
-        "correction over the strategies of a cell. A cell is a set with one kind of features and one size of seed set.",
+        "correction over the strategies of a cell. A cell is a set with one kind of features and one size of seed set; "
+        "a blank one was not played, and strategies played on less than half of the cells come last.",
         "## All cells",
         "The best is the best single strategy of a cell with hindsight; for the fair loss it is the one that the other "
         "repeats of the cell would have made one choose.",
@@ -91,7 +92,9 @@ def page(
 
 
 def judged(chosen: Mapping[Cell, Mapping[str, Curve]]) -> dict[Cell, dict[str, Verdict]]:
-    return {cell: judge(own, among_best=set(own) - set(META)) for cell, own in chosen.items()}
+    """Cells where there is something to judge."""
+    found = {cell: judge(own, among_best=set(own) - set(META)) for cell, own in chosen.items()}
+    return {cell: own for cell, own in found.items() if own}
 
 
 def ordered(cells: Mapping[Cell, T]) -> dict[Cell, T]:
@@ -103,9 +106,10 @@ def of_strategy(name: str, verdicts: Verdicts) -> dict[Cell, Verdict]:
 
 
 def by_rank(verdicts: Verdicts) -> list[str]:
-    """Strategies, the one with the least mean loss to the best first."""
-    names = {name for found in verdicts.values() for name in found}
-    return sorted(names, key=lambda name: np.mean([v.loss for v in of_strategy(name, verdicts).values()]))
+    """The strategy with the least mean loss to the best first; those played on less than half of the cells last."""
+    own = {name: of_strategy(name, verdicts) for name in {name for found in verdicts.values() for name in found}}
+    rare = {name: 2 * len(found) < len(verdicts) for name, found in own.items()}
+    return sorted(own, key=lambda name: (rare[name], np.mean([v.loss for v in own[name].values()])))
 
 
 def overview(names: Sequence[str], verdicts: Verdicts) -> str:

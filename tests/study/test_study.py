@@ -54,6 +54,12 @@ def test_a_strategy_is_judged_on_the_repeats_that_it_shares_with_random() -> Non
     assert found["random"].loss == pytest.approx(100 * 0.1 / 0.575)
 
 
+def test_a_cell_with_too_few_repeats_of_random_is_not_judged() -> None:
+    from analysis import judge
+
+    assert judge({"random": curve([0.5] * 3, [0.6] * 3), "other": curve([0.5] * 3, [0.6] * 3, [0.7] * 3)}) == {}
+
+
 def test_noise_is_called_neither_better_nor_worse() -> None:
     from analysis import judge
 

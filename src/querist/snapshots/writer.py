@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 SHARD_ROWS = 50_000
 SHARD_BYTES = 64 << 20
-ROW_GROUP_ROWS = 5_000  # what `Snapshot.take` must decode for one row
+ROW_GROUP_ROWS = 1_000  # what `Snapshot.take` must decode for one row
+DISTINCT = {"id", "content", "group", "text", "image"}
 
 
 class ShardWriter:
@@ -51,7 +52,10 @@ class ShardWriter:
 
         sink = pa.BufferOutputStream()
         table = pa.concat_tables(self._waiting).combine_chunks()
-        pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        # Each round reads the items it asks from everywhere: LZ4 decodes in half the time of Zstandard for a third more
+        # bytes, and a dictionary of values that hardly repeat only costs.
+        repeating = [name for name in table.column_names if name not in DISTINCT]
+        pq.write_table(table, sink, compression="lz4", use_dictionary=repeating, row_group_size=ROW_GROUP_ROWS)
         data = sink.getvalue().to_pybytes()
         shard = Shard(sha256(data), table.num_rows, len(data), self._start)
         if not self._folder.exists(shard.name):

@@ -51,7 +51,9 @@ class Auto:
         cluster, distance = quick_clusters(pool.embed(candidates), n_chosen, rng)
         best = round_robin(pool.scores[candidates], cluster, distance, n_chosen, rng)
         chosen = candidates[best]
-        drawn = rng.choice(np.setdiff1d(np.arange(pool.n_items), chosen), n_random, replace=False)
+        others = np.ones(pool.n_items, dtype=bool)
+        others[chosen] = False
+        drawn = rng.choice(np.flatnonzero(others), n_random, replace=False)
         picked = np.concatenate([chosen, drawn])
         threshold = float(pool.scores[candidates].min())
         thresholds = {"score": threshold, "candidates": float(wanted), "clusters": float(cluster.max() + 1)}
