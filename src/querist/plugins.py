@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -94,15 +96,22 @@ BUILT_IN: dict[str, dict[str, str]] = {
 
 
 def available(group: str) -> list[str]:
-    return sorted({*BUILT_IN[group], *(e.name for e in entry_points(group=f"querist.{group}"))})
+    return sorted({*BUILT_IN[group], *(entry.name for entry in _entries(group, tuple(sys.path)))})
+
+
+@cache
+def _entries(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """To look through every installed package takes milliseconds, too long for each query; `path` is where they lie."""
+    return tuple(entry_points(group=f"querist.{group}"))
 
 
 def find(group: str, name: str) -> Any:  # Any: whatever the plugin is; its protocol is checked where it is used
     """The object behind a name, an entry point or an import path. Raises UnknownName, listing what is available."""
     if name in BUILT_IN[group]:
         return load(BUILT_IN[group][name])
-    for entry in entry_points(group=f"querist.{group}", name=name):
-        return _load_entry(entry)
+    for entry in _entries(group, tuple(sys.path)):
+        if entry.name == name:
+            return _load_entry(entry)
     if is_path(name):
         return load(name)
     raise UnknownName(group.removesuffix("s").replace("strategie", "strategy"), name, available(group))
