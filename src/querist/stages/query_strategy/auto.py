@@ -29,7 +29,7 @@ class Auto:
         settled as in Bloodgood and Vijay-Shanker, 2009; joined here, see the study.
     Cost: O(n), and O(m b d) for a batch of b among m candidates.
     Memory: m (b + d) floats and 9 n bytes.
-    When: unless you know better; see the study.
+    When: unless you know better: in the study the best mean rank, and nowhere worse than random.
     """
 
     needs = frozenset({"scores", "proba", "previous_proba", "embeddings"})

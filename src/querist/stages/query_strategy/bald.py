@@ -19,7 +19,8 @@ class Bald:
     Cost: O(n s C) for s opinions, and s fits for the committee.
     Memory: 8 n bytes and a block of 20 MB, besides the opinions themselves, 4 n s C bytes.
     When: labels are noisy, since it leaves alone what no label will settle (entropy does not); costs s fits a round,
-        and near duplicates are all asked at once (batch_bald asks one).
+        and near duplicates are all asked at once (batch_bald asks one). In the study below random with few labels of
+        many classes.
     """
 
     needs = frozenset({"samples"})

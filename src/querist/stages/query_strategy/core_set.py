@@ -19,7 +19,7 @@ class CoreSet:
     Source: Sener and Savarese, Active Learning for Convolutional Neural Networks: A Core-Set Approach, 2018.
     Cost: O(n l d) for the first round, with l labeled items; O(n k d) for later ones, which keep the distances.
     Memory: 40 n bytes and tiles.
-    When: few classes and good embeddings; weak where outliers lie far from everything, as in sparse text.
+    When: few classes and good embeddings; in the study below random on most sets.
     """
 
     needs = frozenset({"embeddings", "labeled_embeddings"})

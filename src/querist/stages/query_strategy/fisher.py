@@ -33,8 +33,8 @@ class Fisher:
     Source: Ash, Goel, Krishnamurthy and Kakade, 2021 (BAIT).
     Cost: O(n d^2) and two passes over the embeddings, then O(candidates d) for each pick.
     Memory: 4 d bytes for each candidate (30 MB of 384 dimensions), 24 n, 40 d^2 and one block.
-    When: embeddings on which a linear model works well, from some hundred labels on: uncertain, typical and varied at
-        once. With poor probabilities it is a density measure, and d^2 is too much beyond some thousand dimensions.
+    When: TF-IDF with few labels and several classes, where it was the best of the study; elsewhere near the best. With
+        poor probabilities it is a density measure, and d^2 is too much beyond some thousand dimensions.
     """
 
     needs = frozenset({"proba", "embeddings", "labeled_embeddings"})

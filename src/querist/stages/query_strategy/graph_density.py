@@ -26,7 +26,8 @@ class GraphDensity:
     Source: Ebert, Fritz and Schiele, RALF: A Reinforced Active Learning Formulation for Object Class Recognition, 2012.
     Cost: O(m^2 d) for m sampled items in the first round; O(k m) in later ones.
     Memory: m (d + 2 neighbours) floats and tiles.
-    When: few labels and clustered data; asks for what is common, so rare classes wait.
+    When: few labels and clustered data; asks for what is common, so rare classes wait. In the study below random
+        on most sets.
     """
 
     needs = frozenset({"embeddings", "labeled_embeddings"})
