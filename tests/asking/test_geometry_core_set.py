@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from modAL.batch import select_instance
 
 import querist
 from querist.core.errors import SettingError, ShapeError
@@ -202,6 +201,7 @@ def test_memory_is_left_alone_where_labeled_items_have_no_number():
 
 @pytest.mark.parametrize("seed", range(2))
 def test_ranked_batch_ranks_as_modal_does(seed):
+    select_instance = pytest.importorskip("modAL.batch").select_instance
     points, labeled, scores = points_of(seed, 50), points_of(seed + 50, 30), rng(seed).random(50)
     mask, training, expected = np.ones(50, dtype=bool), labeled, []
     for _ in range(8):

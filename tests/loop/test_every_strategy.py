@@ -1,0 +1,65 @@
+"""Every built-in strategy in a real project: two rounds, a reason for each pick, and the same queries when repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from querist.core.errors import StrategyError
+from querist.pipeline.project import Project
+from querist.plugins import BUILT_IN
+
+SETTINGS = """
+[data]
+kind = "image"
+image = "image"
+label = "label"
+[seed_set]
+size = 50
+draw = "random"
+[query]
+strategy = "{strategy}"
+batch_size = 10
+params = {params}
+"""
+PARAMS = {"eer": "{candidates = 12, sample = 30}"}
+WITHOUT_COSTS = sorted(set(BUILT_IN["strategies"]) - {"per_cost"})
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from sklearn.datasets import load_digits
+
+    pytest.importorskip("PIL", reason="needs Pillow: pip install 'querist[images]'")
+    found = load_digits()
+    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    np.savez(path, image=(found.images * 15.9).astype(np.uint8)[:400], label=found.target[:400])
+    return path
+
+
+def run(folder: Path, digits: Path, strategy: str) -> Project:
+    folder.mkdir()
+    (folder / "querist.toml").write_text(SETTINGS.format(strategy=strategy, params=PARAMS.get(strategy, "{}")))
+    project = Project(folder)
+    project.ingest(digits)
+    project.run(rounds=2, oracle="label")
+    return project
+
+
+@pytest.mark.parametrize("strategy", WITHOUT_COSTS)
+def test_a_strategy_asks_in_a_project_and_says_why(tmp_path: Path, digits: Path, strategy: str) -> None:
+    project = run(tmp_path / "project", digits, strategy)
+    asked = [project.show_round(number)["queries"] for number in (1, 2)]
+    assert [len(queries) for queries in asked] == [10, 10]
+    ids = [query["id"] for queries in asked for query in queries]
+    assert len(set(ids)) == 20, "no item is asked twice"
+    assert all(query["reason"] for queries in asked for query in queries)
+    again = run(tmp_path / "again", digits, strategy)
+    assert again.digest() == project.digest()
+
+
+def test_a_strategy_that_needs_prices_says_so_in_a_project(tmp_path: Path, digits: Path) -> None:
+    with pytest.raises(StrategyError, match="needs costs"):
+        run(tmp_path / "project", digits, "per_cost")
