@@ -39,12 +39,12 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(folder: Path, digits: Path, strategy: str) -> Project:
+def run(folder: Path, digits: Path, strategy: str, *, rounds: int = 2) -> Project:
     folder.mkdir()
     (folder / "querist.toml").write_text(SETTINGS.format(strategy=strategy, params=PARAMS.get(strategy, "{}")))
     project = Project(folder)
     project.ingest(digits)
-    project.run(rounds=2, oracle="label")
+    project.run(rounds=rounds, oracle="label")
     return project
 
 
@@ -63,3 +63,24 @@ def test_a_strategy_asks_in_a_project_and_says_why(tmp_path: Path, digits: Path,
 def test_a_strategy_that_needs_prices_says_so_in_a_project(tmp_path: Path, digits: Path) -> None:
     with pytest.raises(StrategyError, match="needs costs"):
         run(tmp_path / "project", digits, "per_cost")
+
+
+def test_what_a_strategy_learned_waits_for_the_next_round_and_its_loss_changes_no_query(
+    tmp_path: Path, digits: Path
+) -> None:
+    whole = run(tmp_path / "whole", digits, "core_set")
+    kept = [memory_of(whole, number) for number in (1, 2)]
+    assert all(kept)
+    assert kept[0] != kept[1]
+    torn = run(tmp_path / "torn", digits, "core_set", rounds=1)
+    name = memory_of(torn, 1)
+    assert name == kept[0]
+    (torn.folder / torn.settings.storage.artifacts / name[:2] / name[2:]).unlink()
+    torn.run(rounds=2, oracle="label")
+    ids = [[query["id"] for query in project.show_round(2)["queries"]] for project in (whole, torn)]
+    assert ids[0] == ids[1]
+
+
+def memory_of(project: Project, number: int) -> str:
+    steps = {step["name"]: step["result"] for step in project.show_round(number)["steps"]}
+    return str(steps["query_strategy"].get("memory", ""))
