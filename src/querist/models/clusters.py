@@ -90,7 +90,7 @@ def quick_clusters(
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """As `cluster_items`, by one draw of k-means++ and a few steps of Lloyd's: clusters without members are left out.
 
-    Enough to spread a batch over its candidates, where as many clusters as queries would take k-means most of a round.
+    Enough to spread a batch over its candidates, one cluster for each query.
     """
     from sklearn.cluster import kmeans_plusplus
 
