@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from querist.config import ObjectiveSettings
 from querist.core.hashing import key_of
@@ -104,9 +105,19 @@ def whole(labels: float) -> int:
 
 def candidates(tx: Tx, ctx: Context) -> Indices:
     """Positions that may be asked now: in the pool, first of their group, never asked, not labeled."""
-    open_ = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL)
+    open_ = _usable(ctx)
     open_[taken_positions(tx)] = False
+    return np.flatnonzero(open_)
+
+
+def usable(ctx: Context) -> Indices:
+    """Positions that some round may ask: those of `candidates`, and those asked by now."""
+    return np.flatnonzero(_usable(ctx))
+
+
+def _usable(ctx: Context) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL)
     if ctx.settings.data.label is not None and ctx.oracle != "label":
         known, _ = ctx.snapshot.labels("label", ctx.classes)
-        open_ &= known < 0
-    return np.flatnonzero(open_)
+        found &= known < 0
+    return found

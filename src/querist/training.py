@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from querist.models.learner import ScikitLearner
 from querist.models.learners import LearnerSpec
 from querist.models.persistence import dump, load
 from querist.step import Context, StepResult
+from querist.store.artifacts import Artifacts
 from querist.store.ledger import Tx
 from querist.store.models import Model, add_model, list_models
 from querist.store.steps import list_steps
@@ -105,7 +107,7 @@ class Training(ABC):
             warm_from = load(ctx.artifacts.get(previous.artifact), trusted=settings.trusted_types)
         validation = None
         if len(known["validation"][0]):
-            validation = (ctx.features.rows(known["validation"][0]), known["validation"][1])
+            validation = (ctx.features.rows(known["validation"][0], hold=True), known["validation"][1])
         rows = ctx.features.rows(positions)
         with ctx.stopwatch("fit"):
             learner.fit(rows, codes, validation=validation, warm_from=warm_from)
@@ -169,11 +171,15 @@ def current_model(tx: Tx) -> Model:
     return models[-1]
 
 
-def predict(model: Model, learner: ScikitLearner, positions: Indices, ctx: Context) -> Probabilities:
-    """(len(positions), n_classes) float32 over today's classes; classes newer than the model get 0."""
+def predict(
+    model: Model, learner: ScikitLearner, positions: Indices, ctx: Context, *, hold: bool = False
+) -> Probabilities:
+    """(len(positions), n_classes) float32 over today's classes; classes newer than the model get 0. `hold` the features
+    of positions that every round predicts.
+    """
     proba = np.zeros((len(positions), len(ctx.classes)), dtype=np.float32)
     columns = codes_of(model.learner["classes"], ctx.classes)
-    for part, rows in ctx.features.blocks(positions):
+    for part, rows in ctx.features.blocks(positions, hold=hold):
         with ctx.stopwatch("predict"):
             proba[part, columns] = learner.predict_proba(rows)
         ctx.progress("predict", part.stop, len(positions))
@@ -225,7 +231,13 @@ def load_learner(model: Model, ctx: Context) -> ScikitLearner:
             f"{change}, and had already changed once in round {ctx.round}; set it back to "
             f"{_described(model.learner)} until that round is evaluated, then change it again"
         )
-    return load(ctx.artifacts.get(model.artifact), trusted=ctx.settings.learner.trusted_types)
+    return _opened(ctx.artifacts, model.artifact, tuple(ctx.settings.learner.trusted_types))
+
+
+@lru_cache(maxsize=1)
+def _opened(artifacts: Artifacts, name: str, trusted: tuple[str, ...]) -> ScikitLearner:
+    """Opened once for the steps that apply the same model one after the other."""
+    return load(artifacts.get(name), trusted=trusted)
 
 
 def make_learner(

@@ -68,6 +68,28 @@ def test_the_same_seed_gives_the_same_record(folder: Path, reviews: Path, tmp_pa
     assert digests[0] == digests[1]
 
 
+def test_features_kept_in_memory_change_nothing(tmp_path: Path) -> None:
+    """A run in one process holds features between rounds; runs of one round each read them anew. Past 80 % of the pool
+    only the rest is predicted."""
+    rng = np.random.default_rng(0)
+    rows = ["a,b,label", *(f"{a:.4f},{b:.4f},{'yes' if a + b > 0 else 'no'}" for a, b in rng.normal(size=(150, 2)))]
+    (tmp_path / "items.csv").write_text("\n".join(rows))
+    digests = []
+    for name, steps in (("at once", [6]), ("one by one", range(1, 7))):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "querist.toml").write_text(
+            '[data]\nkind = "tabular"\nnumeric = ["a", "b"]\nlabel = "label"\n[seed_set]\nsize = 10\n'
+            '[learner]\nname = "table-logistic"\n[query]\nstrategy = "kmeans"\nbatch_size = 15\n'
+        )
+        Project(folder).ingest(tmp_path / "items.csv")
+        for rounds in steps:
+            Project(folder).run(rounds=rounds, oracle="label")
+        assert Project(folder).status()["labels_asked"] == 100
+        digests.append(Project(folder).digest())
+    assert digests[0] == digests[1]
+
+
 def test_running_again_after_the_end_changes_nothing(project: Project) -> None:
     project.run(rounds=2, oracle="label")
     before = project.digest()

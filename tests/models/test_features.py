@@ -18,7 +18,7 @@ from querist.config import parse
 from querist.core.errors import DataError, ShapeError
 from querist.core.hashing import sha256
 from querist.models.features import Features, build
-from querist.models.matrices import InMemory, OnDisk, sweep
+from querist.models.matrices import Held, InMemory, OnDisk, sweep
 from querist.models.projection import Projection
 from querist.pipeline.ingest import ingest
 from querist.snapshots.snapshot import POOL, TEST, VALIDATION, Shard, Snapshot
@@ -95,6 +95,51 @@ def test_rows_and_blocks_come_in_the_order_asked(positions: list[int], sparse: b
     blocks = list(features.blocks(asked, size))
     assert [p for part, _ in blocks for p in asked[part].tolist()] == positions
     assert all(np.array_equal(dense(rows), X[asked[part]]) for part, rows in blocks)
+
+
+class Counted:
+    """A part that counts how often it is read."""
+
+    def __init__(self, X: Any) -> None:
+        self.X, self.shape, self.opened = X, X.shape, 0
+
+    def open(self) -> Any:
+        self.opened += 1
+        return self.X
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_held_rows_are_read_once_and_others_each_time(sparse: bool) -> None:
+    X = np.arange(40, dtype=np.float32).reshape(10, 4)
+    part = Counted(sp.csr_matrix(X) if sparse else X)
+    features = Features([part])
+    asked = np.array([1, 2, 5, 7])
+    for size in (2, 2, 9, 9):
+        blocks = list(features.blocks(asked, size, hold=True))
+        assert np.array_equal(np.concatenate([dense(rows) for _, rows in blocks]), X[asked])
+    for backwards in (asked, asked, asked[::-1]):
+        assert np.array_equal(dense(features.rows(backwards, hold=True)), X[backwards])
+    assert part.opened == 2 + 1 + 1 + 1
+    features.rows(asked)
+    list(features.blocks(asked, 2))
+    assert part.opened == 5 + 1 + 2
+
+
+def test_what_does_not_fit_is_not_held() -> None:
+    eights = [np.zeros(8, np.uint8) for _ in range(3)]
+    held = Held(limit=20)
+    assert len(list(held.through("a", lambda: eights))) == 3
+    assert [x.tolist() for x in held.through("a", lambda: [np.ones(8)])] == [[1.0] * 8]  # 24 bytes were too many
+    assert len(list(held.through("b", lambda: eights[:2]))) == 2
+    assert len(list(held.through("c", lambda: eights[:1]))) == 1
+    assert len(list(held.through("b", lambda: []))) == 2
+    assert len(list(held.through("c", lambda: []))) == 0  # no room was left beside b
+
+
+def test_a_reader_that_stops_early_leaves_nothing_held() -> None:
+    held = Held(limit=100)
+    next(held.through("a", lambda: [np.zeros(2), np.ones(2)]))
+    assert [x.tolist() for x in held.through("a", lambda: [np.ones(1)])] == [[1.0]]
 
 
 @pytest.mark.parametrize("position", [-1, 3])

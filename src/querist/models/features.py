@@ -10,15 +10,17 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from querist.core.errors import DataError, ShapeError
+from querist.core.hashing import key_of
 from querist.core.selection import stream
 from querist.core.types import Embeddings, Indices, Matrix
 from querist.models.encoding import Progress, encode_shards, fit_encoder, root_pool
-from querist.models.matrices import InMemory, Part, load_arrays, save_arrays, stack
+from querist.models.matrices import Held, InMemory, Part, load_arrays, save_arrays, stack
 from querist.models.projection import FIT_ROWS, Projection
 from querist.snapshots.snapshot import Snapshot
 
 BLOCK_ROWS = 65_536
 EMBED_ROWS = 16_384
+HELD_BYTES = 256 << 20
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -41,6 +43,7 @@ class Features:
         self._projection = projection
         self._embeddings = embeddings
         self._learn_from: Indices | None = None
+        self._held = Held(HELD_BYTES)
         self.n_items = int(self._starts[-1])
         self.n_features = parts[0].shape[1] if parts else 0
 
@@ -61,8 +64,11 @@ class Features:
         made._learn_from = learn_from
         return made
 
-    def rows(self, positions: Indices) -> Matrix:
-        """(len(positions), n_features) in the order asked; each part is opened once."""
+    def rows(self, positions: Indices, *, hold: bool = False) -> Matrix:
+        """(len(positions), n_features) in the order asked; each part is opened once. `hold` is as in `blocks`."""
+        if hold:
+            (kept,) = self._held.through(key_of("rows", positions), lambda: [self.rows(positions)])
+            return kept
         positions = self._checked(positions)
         order = np.argsort(positions, kind="stable")
         ordered = positions[order]
@@ -77,18 +83,25 @@ class Features:
         back[order] = np.arange(len(order))
         return X[back]
 
-    def blocks(self, positions: Indices, size: int = BLOCK_ROWS) -> Iterator[tuple[slice, Matrix]]:
+    def blocks(
+        self, positions: Indices, size: int = BLOCK_ROWS, *, hold: bool = False
+    ) -> Iterator[tuple[slice, Matrix]]:
         """(slice into positions, their rows), at most `size` at a time; the next one is read while one is worked on.
 
         Sorted positions read each part once, in order, and no block reaches over two parts, so that none is copied
-        together.
+        together. `hold` says that the same positions will be asked again: their rows stay in memory, where all that is
+        held fits into HELD_BYTES.
         """
         positions = self._checked(positions)
         cuts = np.arange(0, len(positions), size)
         if bool((positions[1:] > positions[:-1]).all()):
             cuts = np.union1d(cuts, np.searchsorted(positions, self._starts))
         spans = [slice(start, end) for start, end in pairwise(np.union1d(cuts, [len(positions)]).tolist())]
-        yield from zip(spans, ahead(lambda span: self.rows(positions[span]), spans), strict=True)
+
+        def read() -> Iterator[Matrix]:
+            return ahead(lambda span: self.rows(positions[span]), spans)
+
+        yield from zip(spans, self._held.through(key_of(size, positions), read) if hold else read(), strict=True)
 
     def embed(self, positions: Indices) -> Embeddings:
         """(len(positions), n_dims) float32."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,6 +78,34 @@ class OnDisk:
     def _map(self, name: str) -> NDArray[Any]:
         array: NDArray[Any] = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         return array
+
+
+class Held:
+    """Matrices that are asked again and again, kept as long as all of them fit into `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self._kept: dict[str, list[Matrix]] = {}
+
+    def through(self, key: str, read: Callable[[], Iterable[Matrix]]) -> Iterator[Matrix]:
+        """What `read` gives, from memory the second time."""
+        if key in self._kept:
+            yield from self._kept[key]
+            return
+        kept, left = [], self._left
+        for X in read():
+            left -= _n_bytes(X)
+            if left >= 0:
+                kept.append(X)
+            else:
+                kept.clear()
+            yield X
+        if left >= 0:
+            self._kept[key], self._left = kept, left
+
+
+def _n_bytes(X: Matrix) -> int:
+    return int(X.nbytes if isinstance(X, np.ndarray) else sum(getattr(X, name).nbytes for name in CSR))
 
 
 def stack(matrices: list[Matrix]) -> Matrix:

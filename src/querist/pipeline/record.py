@@ -127,7 +127,7 @@ def show_round(project: Project, number: int) -> dict[str, Any]:
     made = trained_in(steps)
     answers: dict[str, list[dict[str, Any]]] = {}
     for a in annotations:
-        kept = {k: v for k, v in vars(a).items() if k not in ("item", "position", "split") and v not in (None, "")}
+        kept = {k: v for k, v in a._asdict().items() if k not in ("item", "position", "split") and v not in (None, "")}
         answers.setdefault(a.item, []).append({"label": a.label, **kept})
     return {
         **{k: v for k, v in vars(found).items() if k != "thresholds"},

@@ -51,6 +51,13 @@ class Folder:
     def open(self, name: str) -> Any:  # Any: a binary file of fsspec
         return self._fs.open(self.path(name), "rb")
 
+    def open_native(self, name: str) -> Any:  # Any: a file of pyarrow, or of fsspec
+        """As `open`; a file on this machine without a call into Python for every piece that is read."""
+        import pyarrow as pa
+        from fsspec.implementations.local import LocalFileSystem
+
+        return pa.OSFile(self.path(name)) if isinstance(self._fs, LocalFileSystem) else self.open(name)
+
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
             return bytes(file.read())

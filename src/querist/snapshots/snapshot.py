@@ -240,7 +240,7 @@ class Snapshot:
                 raise UnknownName("column", name, self.columns())
         try:
             self._check(shard)
-            with self._folder.open(shard.name) as stream, pq.ParquetFile(stream) as file:
+            with self._folder.open_native(shard.name) as stream, pq.ParquetFile(stream) as file:
                 if rows is None:
                     return file.read(columns=names)
                 sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]

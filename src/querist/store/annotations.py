@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,8 +14,7 @@ from querist.store.ledger import Tx, iso
 from querist.store.tables import annotations as table
 
 
-@dataclass(frozen=True)
-class Annotation:
+class Annotation(NamedTuple):
     """`id` is made by whoever annotates, so that sending it twice is harmless; `label` None is a skip."""
 
     id: str
@@ -34,7 +34,7 @@ def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> in
     if not added:
         return 0
     before = tx.execute(select(func.count()).select_from(table)).scalar_one()
-    rows = [{**vars(a), "at": a.at or iso(now)} for a in added]
+    rows = [{**a._asdict(), "at": a.at or iso(now)} for a in added]
     dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
     tx.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]), rows)
     return int(tx.execute(select(func.count()).select_from(table)).scalar_one() - before)
@@ -58,7 +58,7 @@ def effort(tx: Tx) -> Effort:
 
 def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
     """In the order they arrived."""
-    statement = select(*[table.c[field.name] for field in fields(Annotation)]).order_by(table.c.seq)
+    statement = select(*[table.c[name] for name in Annotation._fields]).order_by(table.c.seq)
     if split is not None:
         statement = statement.where(table.c.split == split)
-    return [Annotation(*row) for row in tx.execute(statement)]
+    return list(map(Annotation._make, tx.execute(statement)))

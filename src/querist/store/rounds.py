@@ -85,6 +85,6 @@ def list_queries(tx: Tx, round: int | None = None) -> list[Query]:
 
 
 def taken_positions(tx: Tx) -> list[int]:
-    """Positions of pool items that were asked, or that somebody labeled or skipped without being asked."""
+    """Positions of pool items that were asked, and of those that somebody labeled or skipped; some come twice."""
     unasked = select(given.c.position).where(given.c.split == "pool")
-    return list(tx.execute(select(queries.c.position).union(unasked)).scalars())
+    return list(tx.execute(select(queries.c.position).union_all(unasked)).scalars())

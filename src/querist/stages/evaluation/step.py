@@ -104,7 +104,7 @@ class Evaluation:
         self, model: Model, positions: Indices, y: Codes, n_labels: int, ctx: Context
     ) -> tuple[list[Metric], list[str]]:
         settings = ctx.settings.evaluation
-        proba = predict(model, load_learner(model, ctx), positions, ctx)
+        proba = predict(model, load_learner(model, ctx), positions, ctx, hold=True)
         rng = stream(ctx.settings.project.seed, ctx.round, self.NAME)
         found: dict[str, tuple[float, float | None, float | None]] = {}
         for name in dict.fromkeys([ctx.settings.objective.metric, *settings.metrics]):

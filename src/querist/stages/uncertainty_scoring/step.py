@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from querist.asking import budget_left, candidates
+from querist.asking import budget_left, candidates, usable
 from querist.core.hashing import key_of
 from querist.core.types import Indices, Probabilities, Scores
+from querist.models.learner import ScikitLearner
 from querist.stages.uncertainty_scoring.combine import combine, weights_of_classes
 from querist.stages.uncertainty_scoring.schedule import share_done, weights_at
 from querist.step import Context, StepResult
@@ -17,6 +18,8 @@ from querist.store.annotations import effort
 from querist.store.ledger import Tx
 from querist.store.models import Model
 from querist.training import current_model, load_learner, predict
+
+MOST = 0.8
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class UncertaintyScoring:
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
         learner = load_learner(inputs.model, ctx)
-        proba = predict(inputs.model, learner, inputs.positions, ctx)
+        proba = _predict(inputs, learner, ctx)
         query = ctx.settings.query
         class_weights = weights_of_classes(query.class_weights, ctx.classes)
         scores, _ = combine(inputs.measures, proba, combination=query.combination, class_weights=class_weights)
@@ -78,6 +81,14 @@ class UncertaintyScoring:
                 "quantiles": quantiles(outputs.scores),
             },
         )
+
+
+def _predict(inputs: Inputs, learner: ScikitLearner, ctx: Context) -> Probabilities:
+    """While most of the pool is open, all of it is predicted, so that its features can stay in memory as they are."""
+    every = usable(ctx)
+    if len(inputs.positions) < MOST * len(every):
+        return predict(inputs.model, learner, inputs.positions, ctx)
+    return predict(inputs.model, learner, every, ctx, hold=True)[np.searchsorted(every, inputs.positions)]
 
 
 def quantiles(scores: Scores) -> dict[str, float]:
