@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.config import ObjectiveSettings
-from querist.core.hashing import key_of
+from querist.config import LabelingSettings, ObjectiveSettings, Settings
+from querist.core.hashing import key_of, unit_hash
 from querist.core.types import Indices, Probabilities
 from querist.snapshots.payload import keep_image, payloads
 from querist.snapshots.snapshot import POOL
@@ -56,6 +56,7 @@ def build_queries(asked: Asked, ctx: Context) -> list[Query]:
                 strategy=asked.strategy,
                 model_version=asked.model_version,
                 payload=payload,
+                wanted=1 if ctx.oracle else answers_wanted(item, ctx.settings.labeling),
             )
         )
     return queries
@@ -81,6 +82,11 @@ def write_round(tx: Tx, asked: Asked, queries: Sequence[Query], ctx: Context) ->
     return StepResult("done", {"n_queries": len(queries), "items": key_of([q.item for q in queries])})
 
 
+def answers_wanted(item: str, labeling: LabelingSettings) -> int:
+    """How many people are to answer an item; which items are shared depends on their ids alone."""
+    return labeling.overlap if unit_hash(item) < labeling.overlap_share else 1
+
+
 def budget_left(spent: Effort, goal: ObjectiveSettings) -> int | None:
     """Labels that may still be asked under the tightest of the budgets; None without any."""
     limits: list[int] = []
@@ -91,6 +97,13 @@ def budget_left(spent: Effort, goal: ObjectiveSettings) -> int | None:
     if goal.budget_hours is not None and goal.seconds_per_label:
         limits.append(whole((goal.budget_hours * 3600 - seconds_spent(spent, goal)) / goal.seconds_per_label))
     return max(min(limits), 0) if limits else None
+
+
+def items_left(spent: Effort, settings: Settings, *, oracle: bool = False) -> int | None:
+    """Items that may still be asked, where each may want the answers of `overlap` people; an oracle answers once."""
+    labels = budget_left(spent, settings.objective)
+    shared = settings.labeling.overlap_share > 0 and not oracle
+    return labels if labels is None or not shared else labels // settings.labeling.overlap
 
 
 def seconds_spent(spent: Effort, goal: ObjectiveSettings) -> float:

@@ -205,6 +205,45 @@ class QuerySettings(Section):
         return weights
 
 
+class LabelingSettings(Section):
+    overlap: int = Field(default=1, description="People who answer the same item.", ge=1)
+    overlap_share: float = Field(
+        default=1.0,
+        description="Share of the items that `overlap` people answer; the others have one answer.",
+        ge=0,
+        le=1,
+    )
+    resolve: Literal["majority", "dawid_skene", "weighted"] = Field(
+        default="majority",
+        description="How answers become one label: by majority, by Dawid and Skene's model of who confuses what, or "
+        "by votes that weigh as much as the person agrees with others.",
+    )
+    show_prediction: Literal["before", "after", "never", "half"] = Field(
+        default="after",
+        description="When annotators see what the model thinks: before or after their answer, never, or before it for "
+        "a random half of the annotators, so that its pull can be measured.",
+    )
+    guidelines: str = Field(
+        default="", description="Text or path of a Markdown file that annotators see beside the items."
+    )
+    keys: dict[str, str] = Field(
+        default_factory=dict, description='Key of a label on the page, e.g. {positive = "p"}; others get 1, 2, 3, ...'
+    )
+    lease_minutes: float = Field(
+        default=10.0, description="Minutes an item stays with a person who does nothing; then others may have it.", gt=0
+    )
+    idle_seconds: float = Field(
+        default=120.0, description="Seconds without a key or touch after which time is no longer counted as work.", gt=0
+    )
+    gold_share: float = Field(
+        default=0.0, description="Share of items with a known answer mixed in, to see how right people are.", ge=0, lt=1
+    )
+    start_rounds: bool = Field(
+        default=True, description="`querist serve` trains and opens the next round by itself once a round is complete."
+    )
+    language: str = Field(default="en", description="Language of the page: en or de.")
+
+
 class RetrainingSettings(Section):
     when: Literal["batch", "labels", "plateau"] = Field(
         default="batch",
@@ -256,6 +295,7 @@ class Settings(Section):
     seed_set: SeedSettings = Field(default=SeedSettings(), description="The first labeled items.")
     learner: LearnerSettings = Field(default=LearnerSettings(), description="The model.")
     query: QuerySettings = Field(default=QuerySettings(), description="Which items are asked.")
+    labeling: LabelingSettings = Field(default=LabelingSettings(), description="How people label.")
     retraining: RetrainingSettings = Field(default=RetrainingSettings(), description="When the model is trained again.")
     evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="How quality is measured.")
     storage: StorageSettings = Field(default=StorageSettings(), description="Where everything is kept.")

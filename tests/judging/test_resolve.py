@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from querist.stages.human_labeling.resolve import Vote, resolve
 
 
-def vote(annotator, label, at, *, item="i", superseded=False):
-    return Vote(item, annotator, label, f"2026-01-01T00:00:{at:02d}Z", superseded)
+def vote(annotator, label, at, *, item="i"):
+    return Vote(item, annotator, label, f"2026-01-01T00:00:{at:02d}Z")
 
 
 def test_the_majority_decides():
@@ -22,10 +22,6 @@ def test_a_tie_goes_to_the_newest():
 def test_of_one_annotator_only_the_newest_vote_counts():
     votes = [vote("ann", "cat", 1), vote("ann", "cat", 2), vote("ann", "dog", 4), vote("bob", "cat", 3)]
     assert resolve(votes) == {"i": "dog"}
-
-
-def test_what_was_superseded_does_not_count():
-    assert resolve([vote("ann", "cat", 1), vote("ann", "dog", 2, superseded=True)]) == {"i": "cat"}
 
 
 def test_a_skip_does_not_vote():

@@ -132,8 +132,8 @@ def test_what_does_not_fit_is_not_held() -> None:
     assert [x.tolist() for x in held.through("a", lambda: [np.ones(8)])] == [[1.0] * 8]  # 24 bytes were too many
     assert len(list(held.through("b", lambda: eights[:2]))) == 2
     assert len(list(held.through("c", lambda: eights[:1]))) == 1
-    assert len(list(held.through("b", lambda: []))) == 2
-    assert len(list(held.through("c", lambda: []))) == 0  # no room was left beside b
+    assert len(list(held.through("b", list))) == 2
+    assert len(list(held.through("c", list))) == 0  # no room was left beside b
 
 
 def test_a_reader_that_stops_early_leaves_nothing_held() -> None:

@@ -45,3 +45,8 @@ def unit_interval(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+
+
+def unit_hash(name: str) -> float:
+    """A number in [0, 1) that depends on the name alone."""
+    return float(unit_interval(np.array([key64(name.encode())], dtype=np.uint64))[0])

@@ -226,7 +226,7 @@ class Project:
 
     def stop(self) -> Any:
         """Why the loop should end by today's settings (a Stop with its reason), or None."""
-        from querist.asking import budget_left
+        from querist.asking import items_left
         from querist.stages.evaluation.step import spending
         from querist.stages.evaluation.stopping import Stop, decide
         from querist.store.annotations import effort
@@ -251,7 +251,7 @@ class Project:
             pool_left=int(done.result["pool_left"]),
             today=self.clock().date(),
         )
-        if stop is None and budget_left(asked, self.settings.objective) == 0:
+        if stop is None and items_left(asked, self.settings) == 0:
             return Stop("budget spent: it does not pay for one more label", "budget_labels")
         return stop
 

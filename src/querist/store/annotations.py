@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from querist.store import queue
 from querist.store.ledger import Tx, iso
 from querist.store.tables import annotations as table
 
+NO_DETAILS: Mapping[str, Any] = MappingProxyType({})
+
 
 class Annotation(NamedTuple):
-    """`id` is made by whoever annotates, so that sending it twice is harmless; `label` None is a skip."""
+    """`id` is made by whoever annotates, so that sending it twice is harmless; `label` None is a skip.
+
+    `kind` "undo" takes back the annotation it supersedes and says nothing itself. `details` holds what else the page
+    knows: the reason of a skip, a flag, what was shown.
+    """
 
     id: str
     item: str
@@ -27,22 +36,27 @@ class Annotation(NamedTuple):
     seconds: float | None = None
     note: str = ""
     at: str = ""
+    kind: str = "answer"
+    details: Mapping[str, Any] = NO_DETAILS
 
 
 def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> int:
-    """Inserts those whose id is new and returns how many were."""
+    """Inserts those whose id is new and returns how many were; the queue follows."""
     if not added:
         return 0
-    before = tx.execute(select(func.count()).select_from(table)).scalar_one()
-    rows = [{**a._asdict(), "at": a.at or iso(now)} for a in added]
+    rows = [{**a._asdict(), "at": a.at or iso(now), "details": _to_json(a.details)} for a in added]
     dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-    tx.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]), rows)
-    return int(tx.execute(select(func.count()).select_from(table)).scalar_one() - before)
+    new = dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
+    n_new = len(tx.execute(new, rows).all())
+    queue.follow(tx, {a.item for a in added})
+    return n_new
 
 
 @dataclass(frozen=True)
 class Effort:
-    """Pool items answered so far, the measured seconds of all answers, and the answers that came without a time."""
+    """Answers of pool items that stand, the measured seconds of all answers, and the answers that came without a
+    time. An item that two people answered counts twice, since both are paid.
+    """
 
     labels: int
     seconds: float
@@ -51,9 +65,11 @@ class Effort:
 
 def effort(tx: Tx) -> Effort:
     seconds = table.c.seconds
-    counts = select(func.count(table.c.item.distinct()), func.count(), func.sum(seconds), func.count(seconds))
-    labels, answers, measured, timed = tx.execute(counts.where(table.c.split == "pool")).one()
-    return Effort(labels, measured or 0.0, answers - timed)
+    answers = select(func.count(), func.sum(seconds), func.count(seconds))
+    given, measured, timed = tx.execute(answers.where(table.c.split == "pool", table.c.kind == "answer")).one()
+    standing = select(table.c.item, table.c.annotator).where(table.c.split == "pool", *queue.stands())
+    labels = tx.execute(select(func.count()).select_from(standing.distinct().subquery())).scalar_one()
+    return Effort(labels, measured or 0.0, given - timed)
 
 
 def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
@@ -61,4 +77,13 @@ def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
     statement = select(*[table.c[name] for name in Annotation._fields]).order_by(table.c.seq)
     if split is not None:
         statement = statement.where(table.c.split == split)
-    return list(map(Annotation._make, tx.execute(statement)))
+    return [Annotation._make((*row[:-1], _from_json(row[-1]))) for row in tx.execute(statement)]
+
+
+def _to_json(details: Mapping[str, Any]) -> str:
+    return json.dumps(dict(details)) if details else ""
+
+
+def _from_json(stored: str) -> Mapping[str, Any]:
+    details: Mapping[str, Any] = json.loads(stored) if stored else NO_DETAILS
+    return details

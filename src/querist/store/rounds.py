@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from querist.core.errors import HoldoutError, NoSuchRound
+from querist.store import queue
 from querist.store.ledger import Tx, iso
 from querist.store.tables import annotations as given
 from querist.store.tables import queries, rounds
@@ -31,7 +32,8 @@ class Round:
 
 @dataclass(frozen=True)
 class Query:
-    """An item asked in a round: `rank` 0 first, `parts` the measures behind `score`, `payload` what a person sees."""
+    """An item asked in a round: `rank` 0 first, `parts` the measures behind `score`, `payload` what a person sees,
+    `wanted` how many people are to answer it."""
 
     round: int
     rank: int
@@ -43,11 +45,12 @@ class Query:
     strategy: str
     model_version: str | None
     payload: Mapping[str, Any]
+    wanted: int = 1
     at: str = ""
 
 
 def open_round(tx: Tx, opened: Round, asked: Sequence[Query], *, now: datetime) -> None:
-    """Writes a round and its queries. Raises HoldoutError when one of them is not in the pool."""
+    """Writes a round and its queries, and queues them. Raises HoldoutError when one of them is not in the pool."""
     outside = [q for q in asked if q.split != "pool"]
     if outside:
         raise HoldoutError(f"item {outside[0].item!r} is in the {outside[0].split} split and can never be asked")
@@ -58,6 +61,7 @@ def open_round(tx: Tx, opened: Round, asked: Sequence[Query], *, now: datetime) 
     ]
     if rows:
         tx.execute(insert(queries), rows)
+        queue.put(tx, [{name: row[name] for name in ("item", "round", "rank", "wanted")} for row in rows])
 
 
 def get_round(tx: Tx, number: int) -> Round:
@@ -78,10 +82,17 @@ def list_queries(tx: Tx, round: int | None = None) -> list[Query]:
     statement = select(queries).order_by(queries.c.round, queries.c.rank)
     if round is not None:
         statement = statement.where(queries.c.round == round)
-    return [
-        Query(**{**row, "parts": json.loads(row["parts"]), "payload": json.loads(row["payload"])})
-        for row in tx.execute(statement).mappings()
-    ]
+    return [_query(row) for row in tx.execute(statement).mappings()]
+
+
+def get_queries(tx: Tx, items: Collection[str]) -> dict[str, Query]:
+    """The queries of these items, by item; those that were never asked are left out."""
+    found = tx.execute(select(queries).where(queries.c.item.in_(list(items)))).mappings()
+    return {row["item"]: _query(row) for row in found}
+
+
+def _query(row: Any) -> Query:  # Any: a row of queries, by column
+    return Query(**{**row, "parts": json.loads(row["parts"]), "payload": json.loads(row["payload"])})
 
 
 def taken_positions(tx: Tx) -> list[int]:

@@ -1,4 +1,6 @@
-"""The ledger's tables. Rows are only ever added: the database itself refuses to change or delete them."""
+"""The ledger's tables. To those of APPEND_ONLY rows are only ever added: the database itself refuses to change or
+delete them. The others hold what is true at the moment, such as who is answering what.
+"""
 
 from typing import Any
 
@@ -64,6 +66,7 @@ queries = _table(
     Column("strategy", Text, nullable=False),
     Column("model_version", String(64)),
     Column("payload", Text, nullable=False),
+    Column("wanted", Integer, nullable=False, server_default="1"),
     Column("at", String(32), nullable=False),
 )
 
@@ -79,13 +82,16 @@ annotations = _table(
         CheckConstraint("split in ('pool', 'validation', 'test')", name="known_split"),
         nullable=False,
     ),
+    Column("kind", String(10), CheckConstraint("kind in ('answer', 'undo')", name="known_kind"), nullable=False),
     Column("label", Text),
     Column("annotator", Text, nullable=False),
     Column("supersedes", Text),
     Column("seconds", Float),
     Column("note", Text, nullable=False),
+    Column("details", Text, nullable=False),
     Column("at", String(32), nullable=False),
     Index("annotations_by_item", "item"),
+    Index("annotations_by_superseded", "supersedes"),
 )
 
 models = _table(
@@ -126,6 +132,26 @@ steps = _table(
     Column("seconds", Float, nullable=False),
     Column("seconds_by_part", Text, nullable=False),
     Column("code_version", String(64), nullable=False),
+)
+
+queue = _table(
+    "queue",
+    Column("item", Text, primary_key=True),
+    Column("round", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("wanted", Integer, nullable=False),
+    Column("answered", Integer, nullable=False),
+    Index("queue_in_order", "round", "rank"),
+)
+
+leases = _table(
+    "leases",
+    Column("item", Text, primary_key=True),
+    Column("annotator", Text, primary_key=True),
+    Column("tab", Text, nullable=False),
+    Column("given_at", String(32), nullable=False),
+    Column("expires_at", String(32), nullable=False),
+    Index("leases_by_annotator", "annotator", "expires_at"),
 )
 
 APPEND_ONLY = (snapshots, rounds, queries, annotations, models, metrics, steps)

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Vote:
-    """One annotation: `label` None is a skip, `at` an ISO time, `superseded` marks what was undone or corrected."""
+    """One standing answer: `label` None is a skip, `at` an ISO time."""
 
     item: str
     annotator: str
     label: str | None
     at: str
-    superseded: bool = False
 
 
 def resolve(votes: Iterable[Vote]) -> dict[str, str | None]:
@@ -25,7 +24,7 @@ def resolve(votes: Iterable[Vote]) -> dict[str, str | None]:
     sequence is the newer.
     """
     newest: dict[str, dict[str, Vote]] = {}
-    for vote in sorted((v for v in votes if not v.superseded), key=lambda v: v.at):
+    for vote in sorted(votes, key=lambda v: v.at):
         by_annotator = newest.setdefault(vote.item, {})
         by_annotator.pop(vote.annotator, None)
         by_annotator[vote.annotator] = vote

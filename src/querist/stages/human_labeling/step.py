@@ -41,7 +41,7 @@ class Outputs:
 
 
 class HumanLabeling:
-    """Done when every query of the round has an answer, be it a label or a skip."""
+    """Done when every query of the round has the answers it wants, be they labels or skips."""
 
     NAME = "human_labeling"
     VERSION = 1
@@ -51,8 +51,8 @@ class HumanLabeling:
         return Inputs(list_queries(tx, ctx.round), list_annotations(tx))
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
-        answered = {a.item for a in inputs.annotations}
-        open_queries = [q for q in inputs.asked if q.item not in answered]
+        answers_of = Counter(item for item, _ in {(a.item, a.annotator) for a in standing(inputs.annotations)})
+        open_queries = [q for q in inputs.asked if answers_of[q.item] < q.wanted]
         answers = simulated_answers(open_queries, ctx) if ctx.oracle else []
         missing = len(open_queries) - len(answers)
         labels = {} if missing else known_labels([*inputs.annotations, *answers], ctx)
@@ -81,6 +81,12 @@ class HumanLabeling:
                 "n_test": len(outputs.labels["test"][0]),
             },
         )
+
+
+def standing(annotations: Sequence[Annotation]) -> list[Annotation]:
+    """Answers that were neither undone nor corrected."""
+    superseded = {a.supersedes for a in annotations}
+    return [a for a in annotations if a.kind == "answer" and a.id not in superseded]
 
 
 def simulated_answers(asked: Sequence[Query], ctx: Context) -> list[Annotation]:
@@ -118,12 +124,11 @@ def known_labels(annotations: Sequence[Annotation], ctx: Context) -> dict[str, t
         truth, _ = ctx.snapshot.labels(ctx.oracle, ctx.classes)
         codes[splits != POOL] = truth[splits != POOL]
     number = {label: code for code, label in enumerate(ctx.classes)}
-    superseded = {a.supersedes for a in annotations}
-    position = {a.item: a.position for a in annotations}
-    times = Counter(a.item for a in annotations)
-    resolved = {a.item: a.label for a in annotations if times[a.item] == 1}
-    disputed = (a for a in annotations if times[a.item] > 1)
-    resolved |= resolve(Vote(a.item, a.annotator, a.label, a.at, a.id in superseded) for a in disputed)
+    votes = standing(annotations)
+    position = {a.item: a.position for a in votes}
+    times = Counter(a.item for a in votes)
+    resolved = {a.item: a.label for a in votes if times[a.item] == 1}
+    resolved |= resolve(Vote(a.item, a.annotator, a.label, a.at) for a in votes if times[a.item] > 1)
     for item, label in resolved.items():
         if label is not None and label not in number:
             raise LedgerError(f"label {label!r} of item {item!r} is not among the classes {list(number)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from querist.asking import Asked, budget_left, build_queries, candidates, keep_images, write_round
+from querist.asking import Asked, build_queries, candidates, items_left, keep_images, write_round
 from querist.core.hashing import key_of
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices
@@ -49,7 +49,12 @@ class SeedSet:
     def read(self, tx: Tx, ctx: Context) -> SeedInputs:
         open_positions = candidates(tx, ctx)
         n_known = usable_pool(ctx) - len(open_positions)
-        return SeedInputs(open_positions, n_known, budget_left(effort(tx), ctx.settings.objective), ctx.settings_key)
+        return SeedInputs(
+            open_positions,
+            n_known,
+            items_left(effort(tx), ctx.settings, oracle=ctx.oracle is not None),
+            ctx.settings_key,
+        )
 
     def compute(self, inputs: SeedInputs, ctx: Context) -> SeedOutputs:
         settings = ctx.settings.seed_set

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from querist import plugins
-from querist.asking import Asked, budget_left, build_queries, keep_images, write_round
+from querist.asking import Asked, build_queries, items_left, keep_images, write_round
 from querist.core.errors import LedgerError, SnapshotCorrupt
 from querist.core.hashing import key_of
 from querist.core.memory import Memory
@@ -75,7 +75,7 @@ class QueryStrategy:
             scored=scored.result,
             labels=find_labels(tx, ctx),
             model=current_model(tx),
-            affordable=budget_left(effort(tx), ctx.settings.objective),
+            affordable=items_left(effort(tx), ctx.settings, oracle=ctx.oracle is not None),
             memory=before.result.get("memory") if before else None,
             previous=then.result["scores"] if then else None,
         )

@@ -1,0 +1,133 @@
+"""Who answers what: the items that still want answers, and the leases under which annotators hold them.
+
+A lease is a row that ends by itself. Two people never hold the same item beyond the answers it wants: on SQLite one
+transaction writes at a time, on PostgreSQL the item's row in the queue is locked before its leases are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from querist.store.ledger import Tx, iso
+from querist.store.tables import annotations as given
+from querist.store.tables import leases, queries, queue
+
+
+def stands(table: Any = given) -> tuple[ColumnElement[bool], ...]:  # Any: the table or an alias of it
+    """Conditions of an answer that was neither undone nor corrected."""
+    newer = given.alias()
+    return table.c.kind == "answer", ~exists().where(newer.c.supersedes == table.c.id)
+
+
+def put(tx: Tx, items: Sequence[dict[str, Any]]) -> None:
+    """Queues items: item, round, rank, wanted."""
+    if items:
+        tx.execute(insert(queue), [{**row, "answered": 0} for row in items])
+        follow(tx, {row["item"] for row in items})
+
+
+def follow(tx: Tx, items: Collection[str]) -> None:
+    """Counts the answers of these items again: what has all it wanted leaves the queue, what lost one comes back."""
+    asked = select(queries.c.item, queries.c.round, queries.c.rank, queries.c.wanted)
+    for part in _parts(sorted(items)):
+        found = {row.item: row for row in tx.execute(asked.where(queries.c.item.in_(part)))}
+        waiting = set(tx.execute(select(queue.c.item).where(queue.c.item.in_(part)).with_for_update()).scalars())
+        answered = _answered(tx, list(found))
+        done = [item for item, row in found.items() if answered.get(item, 0) >= row.wanted]
+        tx.execute(delete(queue).where(queue.c.item.in_(done)))
+        for item, row in found.items():
+            if item in done:
+                continue
+            if item in waiting:
+                tx.execute(update(queue).where(queue.c.item == item).values(answered=answered.get(item, 0)))
+            else:
+                tx.execute(insert(queue).values(**row._asdict(), answered=answered.get(item, 0)))
+
+
+def lease(tx: Tx, annotator: str, tab: str, n: int, *, now: datetime, minutes: float) -> list[str]:
+    """Up to n items for one tab of an annotator's browser, in the order asked: those it holds already come first.
+
+    Nobody gets an item that they have answered, nor one that others hold for all the answers it still wants.
+    """
+    at, until = iso(now), iso(now + timedelta(minutes=minutes))
+    mine = given.alias()
+    answered = exists().where(mine.c.item == queue.c.item, mine.c.annotator == annotator, *stands(mine))
+    held = select(leases.c.item).where(leases.c.annotator == annotator, leases.c.expires_at > at)
+    order = (queue.c.round, queue.c.rank)
+    kept = select(queue.c.item).where(queue.c.item.in_(held.where(leases.c.tab == tab)), ~answered)
+    found = list(tx.execute(kept.order_by(*order).limit(n)).scalars())
+    others = (
+        select(func.count())
+        .where(leases.c.item == queue.c.item, leases.c.annotator != annotator, leases.c.expires_at > at)
+        .scalar_subquery()
+    )
+    free = select(queue.c.item).where(~queue.c.item.in_(held), ~answered, queue.c.answered + others < queue.c.wanted)
+    if len(found) < n:
+        wanted = free.order_by(*order).limit(n - len(found)).with_for_update(skip_locked=True, of=queue)
+        locked = list(tx.execute(wanted).scalars())
+        # PostgreSQL counted the leases before it had the locks; now nobody else can add one.
+        still = set(tx.execute(free.where(queue.c.item.in_(locked))).scalars())
+        found += [item for item in locked if item in still]
+    rows = [{"item": i, "annotator": annotator, "tab": tab, "given_at": at, "expires_at": until} for i in found]
+    if rows:
+        dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+        statement = dialect.insert(leases)
+        renewed = {"expires_at": statement.excluded.expires_at, "tab": statement.excluded.tab}
+        tx.execute(statement.on_conflict_do_update(index_elements=["item", "annotator"], set_=renewed), rows)
+    return found
+
+
+def renew(tx: Tx, annotator: str, tab: str, *, now: datetime, minutes: float) -> int:
+    """Prolongs the leases that one tab still holds, and says how many."""
+    until = iso(now + timedelta(minutes=minutes))
+    return int(tx.execute(_live(annotator, now).where(leases.c.tab == tab).values(expires_at=until)).rowcount)
+
+
+def release(tx: Tx, annotator: str, *, now: datetime, items: Collection[str] | None = None) -> int:
+    """Ends leases at once, of these items or of all; that the annotator held them stays on record."""
+    statement = _live(annotator, now)
+    if items is not None:
+        statement = statement.where(leases.c.item.in_(list(items)))
+    return int(tx.execute(statement.values(expires_at=iso(now))).rowcount)
+
+
+def ever_held(tx: Tx, annotator: str, items: Collection[str]) -> set[str]:
+    """Which of the items were handed to the annotator, be the lease over or not: they may answer late."""
+    held = select(leases.c.item).where(leases.c.annotator == annotator)
+    return {
+        item for part in _parts(sorted(items)) for item in tx.execute(held.where(leases.c.item.in_(part))).scalars()
+    }
+
+
+def waiting(tx: Tx, *, round: int | None = None) -> int:
+    """Items that still want an answer."""
+    statement = select(func.count()).select_from(queue)
+    if round is not None:
+        statement = statement.where(queue.c.round == round)
+    return int(tx.execute(statement).scalar_one())
+
+
+def holders(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
+    """Who has what: annotator, item and expires_at of every lease that lasts."""
+    live = select(leases.c.annotator, leases.c.item, leases.c.given_at, leases.c.expires_at)
+    found = live.where(leases.c.expires_at > iso(now), leases.c.item.in_(select(queue.c.item)))
+    return [dict(row) for row in tx.execute(found.order_by(leases.c.annotator, leases.c.item)).mappings()]
+
+
+def _live(annotator: str, now: datetime) -> Any:  # Any: an update, whose values follow
+    return update(leases).where(leases.c.annotator == annotator, leases.c.expires_at > iso(now))
+
+
+def _answered(tx: Tx, items: Sequence[str]) -> dict[str, int]:
+    counted = select(given.c.item, func.count(given.c.annotator.distinct()))
+    rows = tx.execute(counted.where(given.c.item.in_(items), *stands()).group_by(given.c.item))
+    return {row.item: row[1] for row in rows}
+
+
+def _parts(items: Sequence[str], size: int = 500) -> list[Sequence[str]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
