@@ -1,0 +1,1 @@
+"""The labeling page and the HTTP API: thin edges over the verbs of `pipeline`."""
