@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -77,7 +77,29 @@ def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
     statement = select(*[table.c[name] for name in Annotation._fields]).order_by(table.c.seq)
     if split is not None:
         statement = statement.where(table.c.split == split)
-    return [Annotation._make((*row[:-1], _from_json(row[-1]))) for row in tx.execute(statement)]
+    return [_made(row) for row in tx.execute(statement)]
+
+
+def find_annotations(
+    tx: Tx, *, ids: Collection[str] = (), items: Collection[str] = (), annotator: str | None = None
+) -> list[Annotation]:
+    """Those of the ids; or the standing ones of an annotator on the items."""
+    columns = select(*[table.c[name] for name in Annotation._fields])
+    if ids:
+        statement = columns.where(table.c.id.in_(list(ids)))
+    else:
+        statement = columns.where(table.c.item.in_(list(items)), table.c.annotator == annotator, *queue.stands())
+    return [_made(row) for row in tx.execute(statement.order_by(table.c.seq))]
+
+
+def count_answers(tx: Tx, annotator: str, *, since: str = "") -> int:
+    """Standing answers of one person from an ISO time on."""
+    mine = table.c.annotator == annotator, table.c.at >= since
+    return int(tx.execute(select(func.count()).where(*mine, *queue.stands())).scalar_one())
+
+
+def _made(row: Any) -> Annotation:  # Any: a row of the columns of Annotation
+    return Annotation._make((*row[:-1], _from_json(row[-1])))
 
 
 def _to_json(details: Mapping[str, Any]) -> str:

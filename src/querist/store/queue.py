@@ -88,9 +88,13 @@ def renew(tx: Tx, annotator: str, tab: str, *, now: datetime, minutes: float) ->
     return int(tx.execute(_live(annotator, now).where(leases.c.tab == tab).values(expires_at=until)).rowcount)
 
 
-def release(tx: Tx, annotator: str, *, now: datetime, items: Collection[str] | None = None) -> int:
-    """Ends leases at once, of these items or of all; that the annotator held them stays on record."""
+def release(
+    tx: Tx, annotator: str, *, now: datetime, tab: str | None = None, items: Collection[str] | None = None
+) -> int:
+    """Ends leases at once, of one tab or all, of these items or all; that the annotator held them stays on record."""
     statement = _live(annotator, now)
+    if tab is not None:
+        statement = statement.where(leases.c.tab == tab)
     if items is not None:
         statement = statement.where(leases.c.item.in_(list(items)))
     return int(tx.execute(statement.values(expires_at=iso(now))).rowcount)

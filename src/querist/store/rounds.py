@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from querist.core.errors import HoldoutError, NoSuchRound
 from querist.store import queue
@@ -89,6 +89,15 @@ def get_queries(tx: Tx, items: Collection[str]) -> dict[str, Query]:
     """The queries of these items, by item; those that were never asked are left out."""
     found = tx.execute(select(queries).where(queries.c.item.in_(list(items)))).mappings()
     return {row["item"]: _query(row) for row in found}
+
+
+def newest_round(tx: Tx) -> int | None:
+    newest: int | None = tx.execute(select(func.max(rounds.c.round))).scalar_one()
+    return newest
+
+
+def count_queries(tx: Tx, round: int) -> int:
+    return int(tx.execute(select(func.count()).where(queries.c.round == round)).scalar_one())
 
 
 def _query(row: Any) -> Query:  # Any: a row of queries, by column

@@ -92,6 +92,7 @@ annotations = _table(
     Column("at", String(32), nullable=False),
     Index("annotations_by_item", "item"),
     Index("annotations_by_superseded", "supersedes"),
+    Index("annotations_by_annotator", "annotator", "at"),
 )
 
 models = _table(

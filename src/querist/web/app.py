@@ -1,0 +1,38 @@
+"""The web application of one project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware import Middleware
+
+from querist import __version__
+from querist.pipeline.labeling import Desk
+from querist.pipeline.project import Project
+from querist.web import problems, tasks
+from querist.web.limits import BodyLimit, SafeHeaders
+from querist.web.people import Gate
+
+HERE = Path(__file__).parent
+
+
+def create_app(project: Project, *, gate: Gate) -> FastAPI:
+    """The labeling page, the lead's pages and the HTTP API; `gate` says who asks."""
+    app = FastAPI(
+        title="querist",
+        version=__version__,
+        summary=f"The labeling of {project.settings.project.name}.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        middleware=[Middleware(SafeHeaders), Middleware(BodyLimit)],
+    )
+    app.state.gate = gate
+    problems.install(app)
+    desk = Desk(project)
+    app.include_router(tasks.router(desk))
+    app.include_router(tasks.images(desk))
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    return app

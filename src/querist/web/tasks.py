@@ -1,0 +1,169 @@
+"""/api/v1: items under lease, answers in, the labels and their keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from querist.core.errors import SnapshotCorrupt
+from querist.pipeline.labeling import MOST_AT_ONCE, Answer, Desk
+from querist.web.people import Annotator
+from querist.web.problems import Problem, documented
+
+Tab = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$", examples=["t-1"])]
+Item = Annotated[str, Field(min_length=1, max_length=1_000)]
+Id = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[\w-]+$")]
+KINDS = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"GIF8": "image/gif", b"BM": "image/bmp"}
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LeaseRequest(Strict):
+    tab: Tab
+    n: int = Field(default=20, ge=1, le=MOST_AT_ONCE)
+
+
+class Task(Strict):
+    item: str
+    round: int
+    rank: int
+    score: float | None
+    text: str | None
+    image: str | None
+    columns: dict[str, Any]
+    context: dict[str, Any]
+    reason: str
+    prediction: dict[str, float] | None
+
+
+class Progress(Strict):
+    """Of the newest round, and of the person: standing answers today (UTC) and overall."""
+
+    round: int | None
+    round_total: int
+    round_done: int
+    today: int
+    mine: int
+
+
+class Leased(Strict):
+    tasks: list[Task]
+    progress: Progress
+
+
+class RenewRequest(Strict):
+    tab: Tab
+
+
+class Renewed(Strict):
+    renewed: int
+
+
+class ReleaseRequest(Strict):
+    tab: Tab
+    items: list[Item] | None = Field(default=None, max_length=MOST_AT_ONCE)
+
+
+class Released(Strict):
+    released: int
+
+
+class Details(Strict):
+    reason: str | None = Field(default=None, max_length=200, description="Why the item was skipped.")
+    flag: bool | None = None
+    made_at: str | None = Field(default=None, max_length=40, description="The browser's own time.")
+
+
+class AnswerIn(Strict):
+    """An answer (`label` null is a skip), or with `undo` the withdrawal of the answer `supersedes`."""
+
+    id: Id
+    item: Item
+    label: str | None = Field(default=None, max_length=1_000)
+    seconds: float | None = Field(default=None, ge=0, le=1e9, allow_inf_nan=False)
+    note: str = Field(default="", max_length=2_000)
+    details: Details = Details()
+    undo: bool = False
+    supersedes: Id | None = None
+
+
+class Submission(Strict):
+    tab: Tab
+    annotations: list[AnswerIn] = Field(max_length=MOST_AT_ONCE)
+
+
+class ResultOut(Strict):
+    id: str
+    status: Literal["stored", "known", "refused"]
+    why: str
+
+
+class Submitted(Strict):
+    results: list[ResultOut]
+    progress: Progress
+
+
+class LabelOut(Strict):
+    name: str
+    key: str
+
+
+class Labels(Strict):
+    labels: list[LabelOut]
+
+
+def router(desk: Desk) -> APIRouter:
+    api = APIRouter(prefix="/api/v1", tags=["tasks"], responses=documented(401, 403, 413, 422))
+
+    @api.post("/tasks/lease")
+    def lease(wanted: LeaseRequest, person: Annotator) -> Leased:
+        """Items for one tab of the person's browser: those it holds already, then the next ones in order."""
+        return Leased.model_validate(desk.lease(person.name, wanted.tab, wanted.n))
+
+    @api.post("/tasks/renew")
+    def renew(given: RenewRequest, person: Annotator) -> Renewed:
+        """Prolongs what the tab holds."""
+        return Renewed(renewed=desk.renew(person.name, given.tab))
+
+    @api.post("/tasks/release")
+    def release(given: ReleaseRequest, person: Annotator) -> Released:
+        """Gives back what the tab holds, so that others may have it at once."""
+        return Released(released=desk.release(person.name, given.tab, given.items))
+
+    @api.post("/annotations")
+    def submit(given: Submission, person: Annotator) -> Submitted:
+        """Stores answers. Sending one again is harmless; one that is refused says why and does not stop the others."""
+        answers = [Answer(**{**vars(a), "details": a.details.model_dump(exclude_none=True)}) for a in given.annotations]
+        results = [ResultOut(**vars(result)) for result in desk.submit(person.name, answers)]
+        return Submitted(results=results, progress=Progress.model_validate(desk.progress(person.name)))
+
+    @api.get("/labels")
+    def labels(_: Annotator) -> Labels:
+        """The labels that may be given, with their keys on the page."""
+        return Labels(labels=[LabelOut(**label) for label in desk.labels])
+
+    return api
+
+
+def images(desk: Desk) -> APIRouter:
+    pictures = APIRouter(responses=documented(401, 404))
+
+    @pictures.get("/images/{name}", response_class=Response, responses={200: {"content": {"image/*": {}}}})
+    def image(name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")], request: Request, _: Annotator) -> Response:
+        """An image that was asked, by the SHA-256 of its bytes."""
+        try:
+            data = desk.project.artifacts.get(name)
+        except SnapshotCorrupt:
+            raise Problem(404, "there is no such image") from None
+        kind = next((kind for start, kind in KINDS.items() if data.startswith(start)), None)
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            kind = "image/webp"
+        if kind is None:  # models and score arrays lie beside the images
+            raise Problem(404, "there is no such image")
+        return Response(data, media_type=kind, headers={"cache-control": "private, max-age=86400, immutable"})
+
+    return pictures
