@@ -20,7 +20,6 @@ PLUS_PLUS_LIMIT = 500
 ROWS_PER_CLUSTER = 64
 """Sampled items behind each centre; with more, centres hardly move and fitting takes most of the time."""
 LEAST_ROWS = 4096
-QUICK_STEPS = 4
 
 
 def cluster_items(
@@ -83,31 +82,3 @@ def means(rows: NDArray[np.float32], cluster: NDArray[np.intp]) -> NDArray[np.fl
     members = csr_matrix((shares, (place, np.arange(len(rows)))), (len(sizes), len(rows)))
     centres: NDArray[np.float32] = np.unique(members @ rows, axis=0)
     return centres
-
-
-def quick_clusters(
-    embeddings: NDArray[Any], n_clusters: int, rng: np.random.Generator
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """As `cluster_items`, by one draw of k-means++ and a few steps of Lloyd's: clusters without members are left out.
-
-    Enough to spread a batch over its candidates, one cluster for each query.
-    """
-    from sklearn.cluster import kmeans_plusplus
-
-    points = np.ascontiguousarray(embeddings, dtype=np.float32)
-    lengths = np.einsum("ij,ij->i", points, points)
-    seed = int(rng.integers(2**31))
-    with one_thread():
-        centres, _ = kmeans_plusplus(points, n_clusters, x_squared_norms=lengths, n_local_trials=1, random_state=seed)
-        for _ in range(QUICK_STEPS):
-            centres = means(points, _nearest(points, centres)[0])
-        cluster, gap = _nearest(points, centres)
-    distance = np.sqrt(np.maximum(gap + lengths, 0.0)).astype(np.float64)
-    return np.unique(cluster, return_inverse=True)[1], distance
-
-
-def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """(n,) nearest centre and its squared distance less the point's own squared length."""
-    gaps = np.einsum("ij,ij->i", centres, centres) - 2 * (points @ centres.T)
-    cluster = gaps.argmin(axis=1)
-    return cluster, gaps[np.arange(len(points)), cluster]

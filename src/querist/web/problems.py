@@ -49,7 +49,16 @@ def respond(status: int, detail: str = "", headers: dict[str, str] | None = None
 
 
 def install(app: FastAPI) -> None:
-    """Makes every error of the app a problem."""
+    """Makes every error of the app a problem, and describes problems in its OpenAPI document."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schemas = made().setdefault("components", {}).setdefault("schemas", {})
+            schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
+        return made()
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI's own documentation shows
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, error: Problem) -> Response:

@@ -150,7 +150,7 @@ def router(desk: Desk) -> APIRouter:
 
 
 def images(desk: Desk) -> APIRouter:
-    pictures = APIRouter(responses=documented(401, 404))
+    pictures = APIRouter(responses=documented(401, 404, 422))
 
     @pictures.get("/images/{name}", response_class=Response, responses={200: {"content": {"image/*": {}}}})
     def image(name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")], request: Request, _: Annotator) -> Response:

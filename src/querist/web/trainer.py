@@ -60,7 +60,9 @@ class Trainer:
 
     def _run(self) -> bool:
         command = [sys.executable, "-m", "querist", "run", "--project", str(self._project.folder)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         _, said = self._process.communicate()
         worked = self._process.returncode == 0
         self._process = None

@@ -7,7 +7,7 @@ import numpy as np
 from querist.core.errors import SettingError
 from querist.core.selection import top_k
 from querist.core.types import Pool, Probabilities, Selection
-from querist.models.clusters import quick_clusters
+from querist.models.clusters import cluster_items
 from querist.stages.query_strategy.kmeans import round_robin, stands_for
 
 LEAST, MOST = 3, 20
@@ -48,7 +48,7 @@ class Auto:
         n_chosen = batch_size - n_random
         wanted = n_candidates(pool.n_items, n_chosen, changed=changed, budget_left=pool.budget_left)
         candidates = np.sort(top_k(pool.scores, wanted, rng))
-        cluster, distance = quick_clusters(pool.embed(candidates), n_chosen, rng)
+        cluster, distance = cluster_items(pool.embed(candidates), n_chosen, rng)
         best = round_robin(pool.scores[candidates], cluster, distance, n_chosen, rng)
         chosen = candidates[best]
         others = np.ones(pool.n_items, dtype=bool)

@@ -1,0 +1,146 @@
+import { SignedOut } from "./api.js";
+
+const AHEAD = 20;
+const LOW = 10;
+const MOST_AT_ONCE = 100;
+const PICTURES = 5;
+const WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 15_000;
+
+/** The items this tab holds, the current one first; filled up in the background. */
+export class Tasks {
+  #api;
+  #tab;
+  #leaseMs;
+  #isAnswered;
+  #list = [];
+  #done = new Set();
+  #heldAt = 0;
+  #busy = false;
+  #timer = 0;
+  #failures = 0;
+  #dry = false;
+  #pictures = new Map();
+  state = "loading";
+  onchange = () => {};
+  onprogress = () => {};
+
+  /** `isAnswered(item)` tells whether an answer is still on its way to the server. */
+  constructor({ api, tab, leaseMinutes, isAnswered }) {
+    this.#api = api;
+    this.#tab = tab;
+    this.#leaseMs = leaseMinutes * 60_000;
+    this.#isAnswered = isAnswered;
+  }
+
+  get current() {
+    return this.#list[0] ?? null;
+  }
+
+  get held() {
+    return this.#list.map((task) => task.item);
+  }
+
+  /** The picture of the current item, loaded ahead where there was time. */
+  picture(task) {
+    if (!this.#pictures.has(task.image)) {
+      const picture = new Image();
+      picture.src = task.image;
+      picture.decode().catch(() => {}); // a picture that fails shows so when its turn comes
+      this.#pictures.set(task.image, picture);
+    }
+    return this.#pictures.get(task.image);
+  }
+
+  /** Somebody is here: keeps the leases, or asks again for those that have ended meanwhile. */
+  touch(now = Date.now()) {
+    const since = now - this.#heldAt;
+    if (!this.#list.length || this.#busy || this.#timer || since < this.#leaseMs / 3) return;
+    if (since < this.#leaseMs) this.#renew();
+    else this.#fill();
+  }
+
+  /** The current item has its answer. */
+  next() {
+    const task = this.#list.shift();
+    this.#done.add(task.item);
+    this.#pictures.delete(task.image);
+    this.#loadAhead();
+    if (this.#list.length < LOW && (!this.#dry || !this.#list.length)) this.#schedule(0);
+  }
+
+  /** An answer was taken back: its item comes first again. */
+  putBack(task) {
+    this.#done.delete(task.item);
+    this.#list = [task, ...this.#list.filter((other) => other.item !== task.item)];
+  }
+
+  /** The server did not take an answer of this item, so that it may come again. */
+  reopen(item) {
+    this.#done.delete(item);
+  }
+
+  /** Asks at once, for instance after the page was hidden. */
+  hurry() {
+    if (this.#list.length >= LOW) return;
+    this.#failures = 0;
+    this.#schedule(0);
+  }
+
+  leave() {
+    if (this.#list.length) this.#api.postAndLeave("/api/v1/tasks/release", { tab: this.#tab, items: this.held });
+  }
+
+  #schedule(wait) {
+    if (this.#busy) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#fill(), wait);
+  }
+
+  async #renew() {
+    this.#busy = true;
+    try {
+      const { renewed } = await this.#api.post("/api/v1/tasks/renew", { tab: this.#tab });
+      if (renewed) this.#heldAt = Date.now();
+      else this.#heldAt = 0; // given back or ended: the next touch asks again
+    } catch {
+      this.#heldAt = Math.max(this.#heldAt, Date.now() - (this.#leaseMs * 2) / 3); // not at every key
+    }
+    this.#busy = false;
+    if (this.#list.length < LOW && !this.#dry) this.#schedule(0);
+  }
+
+  async #fill() {
+    this.#timer = 0;
+    this.#busy = true;
+    const lapsed = Date.now() - this.#heldAt > this.#leaseMs;
+    const first = this.current;
+    let wait = 0;
+    try {
+      const onTheirWay = [...this.#done].filter(this.#isAnswered).length;
+      const n = Math.min(AHEAD + onTheirWay, MOST_AT_ONCE);
+      const { tasks, progress } = await this.#api.post("/api/v1/tasks/lease", { tab: this.#tab, n });
+      this.#heldAt = Date.now();
+      this.#failures = 0;
+      if (lapsed) this.#list = this.#list.slice(0, 1); // others may hold the rest by now
+      const here = new Set(this.held);
+      this.#list.push(...tasks.filter((t) => !here.has(t.item) && !this.#done.has(t.item) && !this.#isAnswered(t.item)));
+      this.#dry = this.#list.length < LOW;
+      this.state = this.#list.length ? "full" : "empty";
+      if (!this.#list.length) wait = LONGEST_WAIT_MS / 3;
+      this.#loadAhead();
+      this.onprogress(progress);
+    } catch (error) {
+      this.#failures += 1;
+      this.state = error instanceof SignedOut ? "signed-out" : "offline";
+      wait = Math.min(WAIT_MS * 2 ** (this.#failures - 1), LONGEST_WAIT_MS);
+    }
+    this.#busy = false;
+    if (wait) this.#schedule(wait);
+    this.onchange(this.current !== first);
+  }
+
+  #loadAhead() {
+    for (const task of this.#list.slice(0, PICTURES)) if (task.image) this.picture(task);
+  }
+}
