@@ -11,19 +11,10 @@ from querist.pipeline.project import Project
 
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 
-from fastapi import Request
 from fastapi.testclient import TestClient
+from web_client import ByHeader
 
 from querist.web.app import create_app
-from querist.web.people import Person
-
-
-class ByHeader:
-    """A gate that believes what the request says; the real ones have tests of their own."""
-
-    def person(self, request: Request) -> Person | None:
-        name = request.headers.get("x-person")
-        return Person(name, request.headers.get("x-role", "annotator")) if name else None  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -7,27 +7,12 @@ from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from web_client import entry, lease, send
 
 from querist.pipeline.project import Project
 from querist.store.annotations import list_annotations
 
 AsPerson = Callable[..., TestClient]
-
-
-def lease(client: TestClient, n: int = 5, tab: str = "t") -> list[dict[str, object]]:
-    answer = client.post("/api/v1/tasks/lease", json={"tab": tab, "n": n})
-    assert answer.status_code == 200
-    return answer.json()["tasks"]
-
-
-def entry(item: object, label: str | None = "pos", **more: object) -> dict[str, object]:
-    return {"id": uuid4().hex, "item": item, "label": label, **more}
-
-
-def send(client: TestClient, *entries: dict[str, object]) -> list[dict[str, str]]:
-    answer = client.post("/api/v1/annotations", json={"tab": "t", "annotations": list(entries)})
-    assert answer.status_code == 200, answer.text
-    return answer.json()["results"]
 
 
 def test_an_item_shows_what_a_person_needs_and_no_more(as_person: AsPerson) -> None:

@@ -80,6 +80,21 @@ def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
     return [_made(row) for row in tx.execute(statement)]
 
 
+def annotations_between(tx: Tx, after: int, until: int, *, limit: int) -> tuple[list[Annotation], int]:
+    """Those that arrived later than `after` and not later than `until`, and how far they go; places are their `seq`."""
+    columns = select(*[table.c[name] for name in Annotation._fields], table.c.seq)
+    found = columns.where(table.c.seq > after, table.c.seq <= until).order_by(table.c.seq).limit(limit)
+    rows = tx.execute(found).all()
+    return [_made(row[:-1]) for row in rows], rows[-1].seq if len(rows) == limit else max(until, after)
+
+
+def annotations_of(tx: Tx, items: Collection[str]) -> list[Annotation]:
+    """All that was ever said of these items, each in the order it arrived."""
+    columns, wanted = select(*[table.c[name] for name in Annotation._fields]).order_by(table.c.seq), sorted(items)
+    parts = [wanted[start : start + 500] for start in range(0, len(wanted), 500)]
+    return [_made(row) for part in parts for row in tx.execute(columns.where(table.c.item.in_(part)))]
+
+
 def find_annotations(
     tx: Tx, *, ids: Collection[str] = (), items: Collection[str] = (), annotator: str | None = None
 ) -> list[Annotation]:
@@ -90,6 +105,13 @@ def find_annotations(
     else:
         statement = columns.where(table.c.item.in_(list(items)), table.c.annotator == annotator, *queue.stands())
     return [_made(row) for row in tx.execute(statement.order_by(table.c.seq))]
+
+
+def page_of_annotations(tx: Tx, *, after: int, limit: int) -> tuple[list[Annotation], int | None]:
+    """Those that arrived after the number `after`, and the number to go on from; None when there are none."""
+    columns = select(table.c.seq, *[table.c[name] for name in Annotation._fields])
+    rows = tx.execute(columns.where(table.c.seq > after).order_by(table.c.seq).limit(limit)).all()
+    return [_made(row[1:]) for row in rows], rows[-1].seq if rows else None
 
 
 def count_answers(tx: Tx, annotator: str, *, since: str = "") -> int:

@@ -77,9 +77,9 @@ def list_rounds(tx: Tx) -> list[Round]:
     return [Round(**{**row, "thresholds": json.loads(row["thresholds"])}) for row in rows]
 
 
-def list_queries(tx: Tx, round: int | None = None) -> list[Query]:
-    """Queries of one round, or of all, in the order asked."""
-    statement = select(queries).order_by(queries.c.round, queries.c.rank)
+def list_queries(tx: Tx, round: int | None = None, *, start: int = 0, limit: int | None = None) -> list[Query]:
+    """Queries of one round, or of all, in the order asked; `limit` of them from the one with the number `start` on."""
+    statement = select(queries).order_by(queries.c.round, queries.c.rank).offset(start).limit(limit)
     if round is not None:
         statement = statement.where(queries.c.round == round)
     return [_query(row) for row in tx.execute(statement).mappings()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -11,15 +13,24 @@ from starlette.middleware import Middleware
 from querist import __version__
 from querist.pipeline.labeling import Desk
 from querist.pipeline.project import Project
-from querist.web import problems, tasks
+from querist.web import problems, record, tasks
 from querist.web.limits import BodyLimit, SafeHeaders
 from querist.web.people import Gate
+from querist.web.trainer import Trainer
 
 HERE = Path(__file__).parent
 
 
 def create_app(project: Project, *, gate: Gate) -> FastAPI:
     """The labeling page, the lead's pages and the HTTP API; `gate` says who asks."""
+    trainer = Trainer(project)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        trainer.start()
+        yield
+        trainer.stop()
+
     app = FastAPI(
         title="querist",
         version=__version__,
@@ -27,6 +38,7 @@ def create_app(project: Project, *, gate: Gate) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        lifespan=life,
         middleware=[Middleware(SafeHeaders), Middleware(BodyLimit)],
     )
     app.state.gate = gate
@@ -34,5 +46,6 @@ def create_app(project: Project, *, gate: Gate) -> FastAPI:
     desk = Desk(project)
     app.include_router(tasks.router(desk))
     app.include_router(tasks.images(desk))
+    app.include_router(record.router(project, trainer))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import Literal
 
 from querist.pipeline.project import Project
 from querist.pipeline.rounds import due
 
+Kind = Literal["labeling", "complete", "training", "over", "failed"]
 SECONDS = 1.0
 PATIENCE = 60.0
 """Seconds before a run that failed is tried again."""
@@ -18,45 +20,53 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class State:
-    """`labeling`: a round is open; `training`: the next one is being made; `over` and `failed` say why."""
+    """`labeling`: a round is open; `complete`: the next one waits to be started; `training`: it is being made; `over`
+    and `failed` say why."""
 
-    kind: Literal["labeling", "training", "over", "failed"]
+    kind: Kind
     since: str
     why: str = ""
 
 
 class Trainer:
-    """Looks once a second whether the open round is complete, and runs the loop when it is."""
+    """Looks once a second whether the open round is complete, and then runs the loop, by itself or when asked."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._process: subprocess.Popen[str] | None = None
-        self._stop = threading.Event()
+        self._stop, self._asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="querist-trainer", daemon=True)
         self.state = State("labeling", project.clock().isoformat())
 
     def start(self) -> None:
         self._thread.start()
 
+    def look(self) -> None:
+        """Starts the next round if it is due, even where rounds do not start by themselves."""
+        self._asked.set()
+
     def stop(self) -> None:
         """Ends the thread, and a run that is under way: its steps are safe to repeat."""
         self._stop.set()
-        if self._process is not None:
-            self._process.terminate()
-        self._thread.join()
+        if (process := self._process) is not None:
+            process.terminate()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _watch(self) -> None:
-        wait = SECONDS
-        while not self._stop.wait(wait):
-            wait = SECONDS
+        ready = 0.0
+        while not self._stop.wait(SECONDS):
             why = due(self._project)
             if why is None:
                 self._tell("labeling")
             elif why.over:
                 self._tell("over", why.reason)
-            else:
+            elif self._asked.is_set() or (self._project.settings.labeling.start_rounds and time.monotonic() > ready):
+                self._asked.clear()
                 self._tell("training", why.reason)
-                wait = SECONDS if self._run() else PATIENCE
+                ready = time.monotonic() + (0.0 if self._run() else PATIENCE)
+            elif self.state.kind != "failed":
+                self._tell("complete", why.reason)
 
     def _run(self) -> bool:
         command = [sys.executable, "-m", "querist", "run", "--project", str(self._project.folder)]
@@ -70,6 +80,6 @@ class Trainer:
             self._tell("failed", (said or "").strip().splitlines()[-1] if said else "the run was ended")
         return worked
 
-    def _tell(self, kind: Literal["labeling", "training", "over", "failed"], why: str = "") -> None:
+    def _tell(self, kind: Kind, why: str = "") -> None:
         if (self.state.kind, self.state.why) != (kind, why):
             self.state = State(kind, self._project.clock().isoformat(), why)

@@ -1,0 +1,174 @@
+"""/api/v1: the record for the lead and for other systems: status, rounds, annotations, labels in and out."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from querist.pipeline import record
+from querist.pipeline.project import Project
+from querist.store.annotations import page_of_annotations
+from querist.store.rounds import list_queries
+from querist.web.people import Lead
+from querist.web.problems import documented
+from querist.web.trainer import Trainer
+
+Number = Annotated[int, Field(ge=0, le=10**6)]
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+Cursor = Annotated[str | None, Query(pattern=r"^\d{1,15}$", description="`next` of the page before.")]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class QueryOut(Strict):
+    """An item asked: `wanted` people are to answer it."""
+
+    item: str
+    rank: int
+    score: float | None
+    parts: dict[str, float]
+    strategy: str
+    model_version: str | None
+    wanted: int
+    prediction: dict[str, float] | None
+    reason: str
+    at: str
+
+
+class Queries(Strict):
+    queries: list[QueryOut]
+    next: str | None
+
+
+class AnnotationOut(Strict):
+    """One person's act: `kind` undo takes back the annotation it supersedes; `label` null is a skip."""
+
+    id: str
+    item: str
+    kind: str
+    label: str | None
+    annotator: str
+    supersedes: str | None
+    seconds: float | None
+    note: str
+    details: dict[str, Any]
+    at: str
+
+
+class Annotations(Strict):
+    annotations: list[AnnotationOut]
+    next: str | None
+
+
+class Imported(Strict):
+    """Rows read, labels added, rows without a label, and labels known already."""
+
+    read: int
+    added: int
+    empty: int
+    unchanged: int
+
+
+class Training(Strict):
+    """labeling: a round is open; training: the next is being made; over and failed say why."""
+
+    state: str
+    since: str
+    why: str
+
+
+def router(project: Project, trainer: Trainer) -> APIRouter:
+    api = APIRouter(prefix="/api/v1", tags=["record"], responses=documented(400, 401, 403, 404, 409, 413, 422))
+
+    @api.get("/status")
+    def status(_: Lead) -> dict[str, Any]:
+        """Where the project stands: data, rounds, quality, spending, and what it waits for."""
+        return record.status(project)
+
+    @api.get("/rounds")
+    def rounds(_: Lead, cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
+        """{"rounds": one row each, "next"}: labels, the metric with its interval, warnings."""
+        rows = record.round_table(project)
+        start = int(cursor or 0)
+        rest = start + limit < len(rows)
+        return {"rounds": rows[start : start + limit], "next": str(start + limit) if rest else None}
+
+    @api.get("/rounds/{number}")
+    def round(number: Number, _: Lead) -> dict[str, Any]:
+        """Everything the record holds about one round but its queries."""
+        return {name: value for name, value in record.show_round(project, number).items() if name != "queries"}
+
+    @api.get("/rounds/{number}/queries")
+    def queries(number: Number, _: Lead, cursor: Cursor = None, limit: Limit = 100) -> Queries:
+        """What a round asked, with what the model thought of it, in the order asked."""
+        start = int(cursor or 0)
+        with project.ledger.begin() as tx:
+            found = list_queries(tx, number, start=start, limit=limit + 1)
+        shown = [
+            QueryOut(
+                item=q.item,
+                rank=q.rank + 1,
+                score=q.score,
+                parts=dict(q.parts),
+                strategy=q.strategy,
+                model_version=q.model_version,
+                wanted=q.wanted,
+                prediction=q.payload.get("prediction"),
+                reason=q.payload.get("reason", ""),
+                at=q.at,
+            )
+            for q in found[:limit]
+        ]
+        return Queries(queries=shown, next=str(start + limit) if len(found) > limit else None)
+
+    @api.get("/metrics")
+    def metrics(_: Lead) -> dict[str, Any]:
+        """{"rounds": {number: {metric: {"value", "low", "high", "n_items"}}}} on the holdout."""
+        numbers = [row["round"] for row in record.round_table(project)]
+        return {"rounds": {str(n): record.show_round(project, n)["metrics"] for n in numbers}}
+
+    @api.get("/annotations")
+    def annotations(_: Lead, cursor: Cursor = None, limit: Limit = 100) -> Annotations:
+        """All that people said, in the order it arrived; ask again from `next` for what is new."""
+        with project.ledger.begin() as tx:
+            found, last = page_of_annotations(tx, after=int(cursor or 0), limit=limit)
+        shown = [
+            AnnotationOut(
+                **{name: getattr(a, name) for name in AnnotationOut.model_fields if name != "details"},
+                details=dict(a.details),
+            )
+            for a in found
+        ]
+        return Annotations(annotations=shown, next=None if last is None else str(last))
+
+    @api.post("/labels/import")
+    def import_labels(
+        person: Lead,
+        data: Annotated[bytes, Body(media_type="text/csv")],
+        format: Annotated[Literal["csv", "jsonl"], Query()] = "csv",
+        holdout: bool = False,
+    ) -> Imported:
+        """All of a CSV or JSONL file with the columns id and label, or nothing; sending it again adds nothing."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"labels.{format}"
+            file.write_bytes(data)
+            return Imported(**project.import_labels(file, annotator=person.name, holdout=holdout))
+
+    @api.get("/training")
+    def training(_: Lead) -> Training:
+        """What the loop does at the moment."""
+        return Training(state=trainer.state.kind, since=trainer.state.since, why=trainer.state.why)
+
+    @api.post("/rounds/next")
+    def next_round(_: Lead) -> Training:
+        """Trains and opens the next round now, if the open one is complete; asking twice starts it once."""
+        trainer.look()
+        return Training(state=trainer.state.kind, since=trainer.state.since, why=trainer.state.why)
+
+    return api
