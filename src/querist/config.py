@@ -5,7 +5,8 @@ from __future__ import annotations
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -273,6 +274,68 @@ class EvaluationSettings(Section):
     )
 
 
+WebhookEvent = Literal["round.opened", "annotation.created", "annotation.undone", "round.completed", "round.evaluated"]
+
+
+class WebhookSettings(Section):
+    urls: list[str] = Field(default_factory=list, description="Addresses that are told what happens; none by default.")
+    events: list[WebhookEvent] = Field(
+        default_factory=lambda: list[WebhookEvent](get_args(WebhookEvent)), description="What they are told."
+    )
+    secret_env: str = Field(
+        default="QUERIST_WEBHOOK_SECRET",
+        description="Environment variable with the secret that signs what is sent.",
+        min_length=1,
+    )
+    incoming_secret_env: str = Field(
+        default="QUERIST_INCOMING_SECRET",
+        description="Environment variable with the secret of whoever sends labels; while it is empty none are taken.",
+        min_length=1,
+    )
+    allow_private: bool = Field(
+        default=False, description="Also send to addresses of private networks and of this machine."
+    )
+    include_items: bool = Field(
+        default=False, description="Also send what annotators see of an item, such as its text."
+    )
+
+    @field_validator("urls")
+    @classmethod
+    def _addresses_can_be_reached(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            try:
+                parts = urlsplit(url)
+                fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            except ValueError:
+                fine = False
+            if not fine or not url.isascii() or not url.isprintable() or " " in url:
+                raise ValueError("each must be an address such as https://example.org/hook")
+            if parts.username is not None or parts.password is not None:
+                raise ValueError("an address holds no name or password; the receiver checks the signature instead")
+        return list(dict.fromkeys(urls))
+
+
+class LabelStudioSettings(Section):
+    url: str = Field(default="http://localhost:8080", description="Where Label Studio answers.", min_length=1)
+    project: int | None = Field(
+        default=None,
+        description="Number of the project in Label Studio; unset: `push` creates one and knows it again by its "
+        "description.",
+        ge=1,
+    )
+    token_env: str = Field(
+        default="LABEL_STUDIO_API_KEY",
+        description="Environment variable with the token of a Label Studio account.",
+        min_length=1,
+    )
+    backend_auth_env: str = Field(
+        default="QUERIST_ML_AUTH",
+        description="Environment variable with the user:password that Label Studio gives to querist's ML backend; "
+        "while it is empty only programs on the same machine are answered.",
+        min_length=1,
+    )
+
+
 class StorageSettings(Section):
     ledger: str = Field(
         default="sqlite:///.querist/ledger.db", description="Database URL: sqlite:///file or postgresql+psycopg://..."
@@ -298,6 +361,10 @@ class Settings(Section):
     labeling: LabelingSettings = Field(default=LabelingSettings(), description="How people label.")
     retraining: RetrainingSettings = Field(default=RetrainingSettings(), description="When the model is trained again.")
     evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="How quality is measured.")
+    webhooks: WebhookSettings = Field(default=WebhookSettings(), description="Who else is told what happens.")
+    label_studio: LabelStudioSettings = Field(
+        default=LabelStudioSettings(), description="The Label Studio that people label in, if they do."
+    )
     storage: StorageSettings = Field(default=StorageSettings(), description="Where everything is kept.")
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import Request
 from fastapi.testclient import TestClient
 
-from querist.web.people import Person
+from querist.pipeline.people import Person
 
 
 class ByHeader:
@@ -16,6 +16,9 @@ class ByHeader:
     def person(self, request: Request) -> Person | None:
         name = request.headers.get("x-person")
         return Person(name, request.headers.get("x-role", "annotator")) if name else None  # type: ignore[arg-type]
+
+    def csrf(self, request: Request) -> str:
+        return ""
 
 
 def lease(client: TestClient, n: int = 5, tab: str = "t") -> list[dict[str, object]]:

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from querist import __version__
-from querist.cli import data, labels, loop, strategies, study
+from querist.cli import agreement, data, label_studio, labels, loop, serve, strategies, study, users
 from querist.core.errors import QueristError
 
 
@@ -27,6 +27,10 @@ for command in (
     loop.status,
     loop.rounds,
     labels.labels,
+    label_studio.label_studio,
+    serve.serve,
+    users.users,
+    agreement.agreement,
     study.simulate,
     strategies.strategies,
     data.snapshot,

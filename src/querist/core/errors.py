@@ -2,16 +2,19 @@
 
 QueristError
 ├── SettingError     a setting or argument that cannot work            (exit status 2)
+│   ├── AccountError an account, password, invitation or token that cannot be had
 │   ├── UnknownName  a name that is no plugin, metric or column; lists what is available
 │   └── MissingExtra an optional dependency is not installed; says which extra to install
 ├── DataError        a file or column that is missing or unreadable    (exit status 2)
 ├── HoldoutError     somebody tried to query, show or train on a holdout item (exit status 2)
+├── SignatureError   a webhook whose signature, time or id cannot be trusted
 ├── ShapeError       an array of the wrong shape or with NaN in it
 ├── PoolExhausted    more items were asked for than the pool holds
 ├── StrategyError    a strategy broke its contract (repeats, wrong count, out of range)
 ├── SnapshotCorrupt  stored bytes differ from their checksum
 ├── LedgerError      the ledger cannot do what was asked (schema too new, refused by the database)
 │   └── NoSuchRound  a round that is not on record; lists those that are (exit status 2)
+├── ServiceError     another program that querist talks to cannot be reached, or refuses
 └── Busy             another process is working on this project
 """
 
@@ -29,6 +32,10 @@ class QueristError(Exception):
 
 class SettingError(QueristError):
     exit_status = 2
+
+
+class AccountError(SettingError):
+    pass
 
 
 class UnknownName(SettingError):
@@ -55,6 +62,10 @@ class HoldoutError(QueristError):
     exit_status = 2
 
 
+class SignatureError(QueristError):
+    pass
+
+
 class ShapeError(QueristError, ValueError):
     pass
 
@@ -77,6 +88,10 @@ class LedgerError(QueristError):
 
 class NoSuchRound(LedgerError):
     exit_status = 2
+
+
+class ServiceError(QueristError):
+    pass
 
 
 class Busy(QueristError):

@@ -116,6 +116,11 @@ def waiting(tx: Tx, *, round: int | None = None) -> int:
     return int(tx.execute(statement).scalar_one())
 
 
+def open_items(tx: Tx) -> list[str]:
+    """Items that still want an answer, in the order asked."""
+    return list(tx.execute(select(queue.c.item).order_by(queue.c.round, queue.c.rank)).scalars())
+
+
 def holders(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
     """Who has what: annotator, item and expires_at of every lease that lasts."""
     live = select(leases.c.annotator, leases.c.item, leases.c.given_at, leases.c.expires_at)

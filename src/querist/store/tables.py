@@ -1,10 +1,12 @@
-"""The ledger's tables. To those of APPEND_ONLY rows are only ever added: the database itself refuses to change or
-delete them. The others hold what is true at the moment, such as who is answering what.
+"""The ledger's tables. To those of APPEND_ONLY and LOGS rows are only ever added: the database itself refuses to
+change or delete them. The others hold what is true at the moment, such as who is answering what.
 """
 
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -155,7 +157,92 @@ leases = _table(
     Index("leases_by_annotator", "annotator", "expires_at"),
 )
 
+users = _table(
+    "users",
+    Column("name", Text, primary_key=True),
+    Column(
+        "role", String(10), CheckConstraint("role in ('annotator', 'lead', 'admin')", name="known_role"), nullable=False
+    ),
+    Column("password", Text),
+    Column("disabled", Boolean, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+credentials = _table(
+    "credentials",
+    Column("secret", String(64), primary_key=True),
+    Column(
+        "kind",
+        String(10),
+        CheckConstraint("kind in ('session', 'token', 'invitation', 'link')", name="known_credential"),
+        nullable=False,
+    ),
+    Column("name", Text, nullable=False),
+    Column("role", String(10)),
+    Column("scopes", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("expires_at", String(32)),
+    Column("used_at", String(32)),
+    Index("credentials_by_name", "name", "kind"),
+)
+
+audit = _table(
+    "audit",
+    Column("seq", Integer, primary_key=True),
+    Column("at", String(32), nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+webhook_positions = _table(
+    "webhook_positions",
+    Column("url", Text, primary_key=True),
+    Column("annotation", Integer, nullable=False),
+    Column("opened", Integer, nullable=False),
+    Column("completed", Integer, nullable=False),
+    Column("evaluated", Integer, nullable=False),
+    Column("seen", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+webhook_deliveries = _table(
+    "webhook_deliveries",
+    Column("seq", Integer, primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column(
+        "state",
+        String(10),
+        CheckConstraint("state in ('waiting', 'delivered', 'given up')", name="known_delivery"),
+        nullable=False,
+    ),
+    Column("attempts", Integer, nullable=False),
+    Column("status", Integer),
+    Column("error", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("next_at", String(32), nullable=False),
+    Column("tried_at", String(32)),
+    Index("webhook_deliveries_due", "state", "url", "next_at"),
+)
+
+webhook_received = _table(
+    "webhook_received",
+    Column("id", Text, primary_key=True),
+    Column("at", String(32), nullable=False),
+)
+
+cursors = _table(
+    "cursors",
+    Column("source", String(64), primary_key=True),
+    Column("at", String(40), nullable=False),
+)
+
 APPEND_ONLY = (snapshots, rounds, queries, annotations, models, metrics, steps)
+LOGS = (audit,)
+"""Append-only, too, but no part of what the loop decided: the digest leaves them out."""
 
 _SQLITE = """CREATE TRIGGER IF NOT EXISTS {t}_no_{v} BEFORE {v} ON {t}
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: {t}'); END"""
@@ -168,7 +255,7 @@ _TRUNCATE = """CREATE OR REPLACE TRIGGER {t}_no_truncate BEFORE TRUNCATE ON {t}
 FOR EACH STATEMENT EXECUTE FUNCTION querist_append_only()"""
 
 event.listen(metadata, "before_create", _ddl(_FUNCTION).execute_if(dialect="postgresql"))
-for _t in APPEND_ONLY:
+for _t in (*APPEND_ONLY, *LOGS):
     for _verb in ("UPDATE", "DELETE"):
         event.listen(_t, "after_create", _ddl(_SQLITE.format(t=_t.name, v=_verb)).execute_if(dialect="sqlite"))
     event.listen(_t, "after_create", _ddl(_POSTGRES.format(t=_t.name)).execute_if(dialect="postgresql"))

@@ -13,7 +13,8 @@ from starlette.middleware import Middleware
 from querist import __version__
 from querist.pipeline.labeling import Desk
 from querist.pipeline.project import Project
-from querist.web import problems, record, tasks
+from querist.web import auth, page, problems, record, sign_in, tasks
+from querist.web.door import Door
 from querist.web.limits import BodyLimit, SafeHeaders
 from querist.web.people import Gate
 from querist.web.trainer import Trainer
@@ -44,6 +45,10 @@ def create_app(project: Project, *, gate: Gate) -> FastAPI:
     app.state.gate = gate
     problems.install(app)
     desk = Desk(project)
+    if isinstance(gate, auth.Gate):
+        app.include_router(sign_in.router(project, gate))
+        app.add_middleware(Door, gate=gate)
+    app.include_router(page.router(desk))
     app.include_router(tasks.router(desk))
     app.include_router(tasks.images(desk))
     app.include_router(record.router(project, trainer))

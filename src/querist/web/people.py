@@ -1,52 +1,72 @@
-"""Who asks: the person behind a request, and what their role may do."""
+"""Who asks: the person behind a request, and what their role and the scope of their token allow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from collections.abc import Callable
+from typing import Annotated, Protocol
+from urllib.parse import quote
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from querist.pipeline.people import Person
+from querist.store.accounts import Role
 from querist.web.problems import Problem
+from querist.web.sessions import given_csrf
 
-Role = Literal["annotator", "lead", "admin"]
-RANK = {"annotator": 0, "lead": 1, "admin": 2}
-
-
-@dataclass(frozen=True)
-class Person:
-    name: str
-    role: Role
+TOKEN = HTTPBearer(auto_error=False, description="A token of `querist users token`; pages have a session instead.")
 
 
 class Gate(Protocol):
     def person(self, request: Request) -> Person | None:
         """The person whose session or token the request carries. Raises Problem 403 where an unsafe request under a
-        session lacks its CSRF value."""
+        session lacks its CSRF value (`request.state.csrf`).
+        """
+        ...
+
+    def csrf(self, request: Request) -> str:
+        """The CSRF value of the request's session, for the page."""
         ...
 
 
-def _at_least(role: Role, request: Request) -> Person:
-    person: Person | None = request.app.state.gate.person(request)
-    if person is None:
-        raise Problem(401, "sign in first")
-    if RANK[person.role] < RANK[role]:
-        raise Problem(403, f"this takes the role {role}; yours is {person.role}")
-    return person
+async def _read_csrf(request: Request) -> None:
+    request.state.csrf = await given_csrf(request)
 
 
-def annotator(request: Request) -> Person:
-    return _at_least("annotator", request)
+def visitor(
+    request: Request,
+    _: Annotated[None, Depends(_read_csrf)],
+    __: Annotated[HTTPAuthorizationCredentials | None, Security(TOKEN)],
+) -> Person | None:
+    """Whoever asks, signed in or not."""
+    gate: Gate = request.app.state.gate
+    return gate.person(request)
 
 
-def lead(request: Request) -> Person:
-    return _at_least("lead", request)
+Visitor = Annotated[Person | None, Depends(visitor)]
 
 
-def admin(request: Request) -> Person:
-    return _at_least("admin", request)
+def needs(role: Role, scope: str) -> Callable[[Request, Person | None], Person]:
+    """A dependency that gives the person, if the role is at least `role` and a token has the scope.
+
+    Others get 401 or 403, a browser that opens a page is sent to the sign-in.
+    """
+
+    def allowed(request: Request, person: Visitor) -> Person:
+        if person is None:
+            if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+                raise Problem(303, headers={"location": f"/sign-in?next={quote(request.url.path)}"})
+            raise Problem(401, "sign in first", headers={"www-authenticate": "Bearer"})
+        if not person.may(role, scope):
+            yours = "" if person.scopes is None else f" and the scopes {', '.join(sorted(person.scopes)) or 'none'}"
+            raise Problem(
+                403, f"this takes the role {role} (a token: the scope {scope}); yours is {person.role}{yours}"
+            )
+        return person
+
+    return allowed
 
 
-Annotator = Annotated[Person, Depends(annotator)]
-Lead = Annotated[Person, Depends(lead)]
-Admin = Annotated[Person, Depends(admin)]
+Annotator = Annotated[Person, Depends(needs("annotator", "tasks"))]
+Lead = Annotated[Person, Depends(needs("lead", "rounds"))]
+Admin = Annotated[Person, Depends(needs("admin", "admin"))]

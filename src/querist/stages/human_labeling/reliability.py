@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from querist.core.errors import ShapeError
-from querist.core.types import Indices, Probabilities, Scores
+from querist.core.types import Codes, Indices, Probabilities, Scores
 
 Annotations = NDArray[np.int64]
 
@@ -36,32 +36,43 @@ def dawid_skene(
     annotations: Annotations,
     n_classes: int,
     *,
+    truth: Codes | None = None,
     strength: float = 2.0,
     max_rounds: int = 100,
     tolerance: float = 1e-6,
 ) -> Consensus:
     """The true classes and each person's confusions that explain the annotations best, by expectation maximisation.
 
-    Persons with few annotations are drawn to the average person: `strength` counts as that many of their answers of
-    each class. An item without annotation has the prior. Dawid and Skene, 1979; O(rounds n_items n_annotators C).
+    `truth` (n_items,) holds the classes that are certain, -1 elsewhere. Persons with few annotations are drawn to the
+    average person: `strength` counts as that many of their answers of each class. An item without annotation has the
+    prior. Dawid and Skene, 1979; O(rounds n_annotations C).
     """
     table = check_annotations(annotations, n_classes)
-    votes = [(table == c).astype(np.float64) for c in range(n_classes)]
-    counts = np.stack([vote.sum(axis=1) for vote in votes], axis=1)
-    known = counts.sum(axis=1) > 0
+    n_items, n_people = table.shape
+    items, people = np.nonzero(table >= 0)
+    answers = table[items, people]
+    cells = people * n_classes + answers
+    certain = np.full(n_items, -1) if truth is None else truth
+    fixed = certain >= 0
+    counts = np.bincount(items * n_classes + answers, minlength=n_items * n_classes).reshape(n_items, n_classes)
+    known = fixed | (counts.sum(axis=1) > 0)
     prior = (counts.sum(axis=0) + 1) / (counts.sum() + n_classes)
     proba = np.where(known[:, None], counts / np.maximum(counts.sum(axis=1), 1)[:, None], prior)
+    proba[fixed] = np.eye(n_classes)[certain[fixed]]
     for _ in range(max_rounds):
         before = proba
-        said = np.stack([vote[known].T @ proba[known] for vote in votes], axis=2)
+        said = np.empty((n_people, n_classes, n_classes))
+        for c in range(n_classes):
+            said[:, c] = np.bincount(cells, proba[items, c], n_people * n_classes).reshape(n_people, n_classes)
         average = (said.sum(axis=0) + np.eye(n_classes)) / (said.sum(axis=(0, 2)) + 1)[:, None]
         confusion = (said + strength * average) / (said.sum(axis=2) + strength)[:, :, None]
         prior = (proba[known].sum(axis=0) + 1) / (known.sum() + n_classes)
-        evidence = np.log(prior) + sum(
-            vote @ np.log(np.maximum(confusion[:, :, c], 1e-12)) for c, vote in enumerate(votes)
-        )
+        logs = np.log(np.maximum(confusion, 1e-12))
+        evidence = np.stack([np.bincount(items, logs[people, c, answers], n_items) for c in range(n_classes)], axis=1)
+        evidence += np.log(prior)
         odds = np.exp(evidence - evidence.max(axis=1, keepdims=True))
         proba = odds / odds.sum(axis=1, keepdims=True)
+        proba[fixed] = before[fixed]
         if np.abs(proba - before).max(initial=0.0) < tolerance:
             break
     return Consensus(proba, confusion, prior)

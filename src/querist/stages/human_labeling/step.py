@@ -89,6 +89,17 @@ def standing(annotations: Sequence[Annotation]) -> list[Annotation]:
     return [a for a in annotations if a.kind == "answer" and a.id not in superseded]
 
 
+def is_gold(annotation: Annotation) -> bool:
+    """Whether the item was mixed in to test the person: `details` say {"gold": true}."""
+    return bool(annotation.details.get("gold"))
+
+
+def vote_of(annotation: Annotation) -> Vote:
+    """`details` {"adjudicated": true} make it a lead's ruling."""
+    adjudicated = bool(annotation.details.get("adjudicated"))
+    return Vote(annotation.item, annotation.annotator, annotation.label, annotation.at, adjudicated)
+
+
 def simulated_answers(asked: Sequence[Query], ctx: Context) -> list[Annotation]:
     """The oracle column's label for each query; an empty one is a skip."""
     if not asked or ctx.oracle is None:
@@ -109,8 +120,9 @@ def simulated_answers(asked: Sequence[Query], ctx: Context) -> list[Annotation]:
 
 
 def known_labels(annotations: Sequence[Annotation], ctx: Context) -> dict[str, tuple[Indices, Codes]]:
-    """Positions and class codes by split: labels that came with the data, overruled by what annotators said.
+    """Positions and class codes by split: labels that came with the data, overruled by what annotators said together.
 
+    Answers to gold items are no votes: their labels are certain, and the people are tested by them.
     In a simulation the oracle's column stays hidden in the pool, and is the truth in validation and test.
     """
     codes = np.full(ctx.snapshot.n_items, -1, dtype=np.int64)
@@ -124,11 +136,12 @@ def known_labels(annotations: Sequence[Annotation], ctx: Context) -> dict[str, t
         truth, _ = ctx.snapshot.labels(ctx.oracle, ctx.classes)
         codes[splits != POOL] = truth[splits != POOL]
     number = {label: code for code, label in enumerate(ctx.classes)}
-    votes = standing(annotations)
+    votes = [a for a in standing(annotations) if not is_gold(a)]
     position = {a.item: a.position for a in votes}
     times = Counter(a.item for a in votes)
     resolved = {a.item: a.label for a in votes if times[a.item] == 1}
-    resolved |= resolve(Vote(a.item, a.annotator, a.label, a.at) for a in votes if times[a.item] > 1)
+    shared = (vote_of(a) for a in votes if times[a.item] > 1)
+    resolved |= resolve(shared, method=ctx.settings.labeling.resolve)
     for item, label in resolved.items():
         if label is not None and label not in number:
             raise LedgerError(f"label {label!r} of item {item!r} is not among the classes {list(number)}")

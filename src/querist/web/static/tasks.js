@@ -5,6 +5,7 @@ const LOW = 10;
 const MOST_AT_ONCE = 100;
 const PICTURES = 5;
 const WAIT_MS = 1_000;
+const QUIET_MS = 5_000;
 const LONGEST_WAIT_MS = 15_000;
 
 /** The items this tab holds, the current one first; filled up in the background. */
@@ -16,6 +17,7 @@ export class Tasks {
   #list = [];
   #done = new Set();
   #heldAt = 0;
+  #quietUntil = 0;
   #busy = false;
   #timer = 0;
   #failures = 0;
@@ -55,7 +57,8 @@ export class Tasks {
   /** Somebody is here: keeps the leases, or asks again for those that have ended meanwhile. */
   touch(now = Date.now()) {
     const since = now - this.#heldAt;
-    if (!this.#list.length || this.#busy || this.#timer || since < this.#leaseMs / 3) return;
+    if (!this.#list.length || this.#busy || this.#timer || now < this.#quietUntil || since < this.#leaseMs / 3) return;
+    this.#quietUntil = now + QUIET_MS;
     if (since < this.#leaseMs) this.#renew();
     else this.#fill();
   }
@@ -104,7 +107,7 @@ export class Tasks {
       if (renewed) this.#heldAt = Date.now();
       else this.#heldAt = 0; // given back or ended: the next touch asks again
     } catch {
-      this.#heldAt = Math.max(this.#heldAt, Date.now() - (this.#leaseMs * 2) / 3); // not at every key
+      // The next touch tries again; late answers are taken, too.
     }
     this.#busy = false;
     if (this.#list.length < LOW && !this.#dry) this.#schedule(0);

@@ -1,0 +1,34 @@
+"""serve: the labeling page."""
+
+from __future__ import annotations
+
+import importlib.util
+import webbrowser
+from pathlib import Path
+
+import click
+
+from querist.cli.loop import project_option
+from querist.core.errors import MissingExtra
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others need accounts.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65_535), help="0 takes a free one.")
+@click.option("--allow-host", "names", multiple=True, metavar="NAME", help="Another name by which people reach it.")
+@click.option("--open", "browser", is_flag=True, help="Open the page in the browser.")
+@project_option
+def serve(host: str, port: int, names: tuple[str, ...], browser: bool, folder: Path) -> None:
+    """Serve the labeling page and the HTTP API, and open round after round as people answer."""
+    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
+        raise MissingExtra("querist serve", "web")
+    from querist.pipeline.project import Project
+    from querist.web.server import serve
+
+    def ready(address: str) -> None:
+        click.echo(f"label here: {address}")
+        click.echo("stop with Ctrl+C; every answer is stored as it comes")
+        if browser:
+            webbrowser.open(address)
+
+    serve(Project(folder), host=host, port=port, names=names, ready=ready)

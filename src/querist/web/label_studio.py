@@ -1,0 +1,153 @@
+"""Label Studio's ML backend protocol: predictions when it asks for them, a pull when it says that something changed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, Request
+from pydantic import BaseModel
+
+from querist.core.errors import QueristError
+from querist.pipeline.label_studio import pull
+from querist.pipeline.predictor import Predictor, Subject
+from querist.pipeline.project import Project
+from querist.stages.human_labeling.label_studio import find_control, prediction_of
+from querist.web.problems import Problem
+
+log = logging.getLogger(__name__)
+MODEL_CLASS = "querist"
+NO_MODEL = "none"
+
+
+class PredictRequest(BaseModel):
+    """What querist reads of a request: each task's data, and the label config, which says how an answer is put."""
+
+    tasks: list[dict[str, Any]]
+    label_config: str
+
+
+def router(project: Project) -> APIRouter:
+    """Under /ml: attach `http://HOST:PORT/ml` in Label Studio, with the basic auth of the settings."""
+
+    def allowed(request: Request) -> None:
+        check(request, os.environ.get(project.settings.label_studio.backend_auth_env, ""))
+
+    routes = APIRouter(prefix="/ml", dependencies=[Depends(allowed)], include_in_schema=False)
+    predictor = Predictor(project)
+    pulling = Coalesced(lambda: _pull(project))
+
+    def version() -> str:
+        return next(reversed(predictor.versions()), NO_MODEL)
+
+    @routes.get("/")
+    @routes.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "UP", "model_class": MODEL_CLASS}
+
+    @routes.get("/metrics")
+    def metrics() -> dict[str, str]:
+        return {}
+
+    @routes.get("/versions")
+    def versions() -> dict[str, list[str]]:
+        return {"versions": predictor.versions()}
+
+    @routes.post("/setup")
+    def setup() -> dict[str, str]:
+        # The request holds an API token of Label Studio, which querist neither needs nor reads.
+        return {"model_version": version()}
+
+    @routes.post("/predict")
+    def predict(asked: PredictRequest) -> dict[str, list[dict[str, Any]]]:
+        subjects = [_subject(task.get("data")) for task in asked.tasks]
+        made_by, found = predictor.predict(subjects)
+        labels = next((list(proba) for proba in found if proba), [])
+        control = find_control(asked.label_config, labels)
+        return {"results": [prediction_of(proba, control, version=made_by or NO_MODEL) for proba in found]}
+
+    @routes.post("/webhook", status_code=201)
+    def webhook(later: BackgroundTasks, event: Annotated[Any, Body()] = None) -> dict[str, str]:
+        # Label Studio waits for a second and tries once: every event is taken, and what it says is asked for later.
+        later.add_task(pulling)
+        return {"status": "ok"}
+
+    @routes.post("/train", status_code=201)
+    def train(later: BackgroundTasks) -> dict[str, str]:
+        later.add_task(pulling)
+        return {"status": "ok"}
+
+    @routes.post("/job_status")
+    def job_status() -> dict[str, str]:
+        return {"job_status": "finished"}
+
+    @routes.post("/validate")
+    @routes.post("/delete")
+    @routes.post("/duplicate_model")
+    def accepted() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return routes
+
+
+class Coalesced:
+    """Work that runs once for all the calls that came while it ran, one at a time."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._wanted = threading.Event()
+        self._busy = threading.Lock()
+
+    def __call__(self) -> None:
+        self._wanted.set()
+        while self._wanted.is_set() and self._busy.acquire(blocking=False):
+            try:
+                self._wanted.clear()
+                self._work()
+            finally:
+                self._busy.release()
+
+
+def check(request: Request, expected: str) -> None:
+    """Raises Problem unless the request brings the expected user:password, or comes from this machine and none is."""
+    if not expected:
+        if not _is_loopback(request.client.host if request.client else ""):
+            raise Problem(403, "the ML backend answers this machine only, until label_studio.backend_auth_env is set")
+        return
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    try:
+        found = base64.b64decode(given, validate=True)
+    except binascii.Error:
+        found = b""
+    if kind.lower() != "basic" or not hmac.compare_digest(found, expected.encode()):
+        raise Problem(401, "wrong user or password", headers={"www-authenticate": 'Basic realm="querist"'})
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _subject(data: Any) -> Subject:
+    if not isinstance(data, dict):
+        return Subject()
+    item, text = data.get("querist_id"), data.get("text")
+    return Subject(item if isinstance(item, str) else None, text if isinstance(text, str) else None)
+
+
+def _pull(project: Project) -> None:
+    try:
+        found = pull(Project(project.folder, clock=project.clock))
+    except QueristError as error:
+        log.warning("the pull that Label Studio asked for failed: %s", error)
+        return
+    log.info("pulled from Label Studio project %d: %d answers", found.project, found.answers)

@@ -1,0 +1,134 @@
+"""The pages by which people come in and out: sign-in, invitation, password, sign-out."""
+
+from __future__ import annotations
+
+import re
+from math import ceil
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.templating import Jinja2Templates
+
+from querist.core.errors import AccountError
+from querist.pipeline import sign_in
+from querist.pipeline.project import Project
+from querist.web.attempts import Attempts, network
+from querist.web.auth import Gate
+from querist.web.people import Visitor
+from querist.web.sessions import same_origin, set_cookie
+from querist.web.texts import texts
+
+TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
+PER_NAME, PER_ADDRESS, MINUTES = 10, 50, 10
+OUR_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+Field = Annotated[str, Form()]
+
+
+def router(project: Project, gate: Gate) -> APIRouter:
+    words = texts(project.settings.labeling.language)
+    by_name, by_address = Attempts(PER_NAME, minutes=MINUTES), Attempts(PER_ADDRESS, minutes=MINUTES)
+    pages = APIRouter(include_in_schema=False)
+
+    def show(request: Request, form: str, *, status: int = 200, said: str = "", **values: str) -> Response:
+        context = {
+            "say": words,
+            "language": project.settings.labeling.language,
+            "project": project.settings.project.name,
+            "csrf": gate.csrf(request),
+            "form": form,
+            "said": said,
+            **values,
+        }
+        return TEMPLATES.TemplateResponse(request, "sign_in.html", context, status)
+
+    def enter(request: Request, secret: str, path: str = "/") -> Response:
+        response = RedirectResponse(path if OUR_PATH.fullmatch(path) else "/", 303)
+        set_cookie(request, response, gate.cookie, secret)
+        return response
+
+    def guess(request: Request, name: str, form: str) -> Response | None:
+        """Counts one guess at a password; the answer when there were too many, or another page sent it."""
+        if not same_origin(request):
+            return show(request, form, status=403, said=words["account_elsewhere"])
+        now, address = project.clock(), _address(request)
+        if wait := by_address.take(address, now=now) or by_name.take(name[:100], now=now):
+            said = words["account_wait"].format(minutes=ceil(wait / 60))
+            response = show(request, form, status=429, said=said)
+            response.headers["retry-after"] = str(ceil(wait))
+            return response
+        return None
+
+    def guessed(request: Request, name: str) -> None:
+        by_address.give_back(_address(request))
+        by_name.forget(name[:100])
+
+    @pages.get("/sign-in")
+    def ask(request: Request, next: str = "/") -> Response:
+        return show(request, "alone" if gate.alone else "sign-in", next=next)
+
+    @pages.post("/sign-in")
+    def enter_by_password(request: Request, name: Field = "", password: Field = "", next: Field = "/") -> Response:
+        if refusal := guess(request, name, "sign-in"):
+            return refusal
+        try:
+            secret = sign_in.sign_in(project, name, password, address=_address(request))
+        except AccountError:
+            return show(request, "sign-in", status=403, said=words["account_wrong"], name=name, next=next)
+        guessed(request, name)
+        return enter(request, secret, next)
+
+    @pages.get("/invite/{token}")
+    def ask_invited(request: Request, token: str) -> Response:
+        try:
+            return show(request, "invitation", name=sign_in.invited(project, token))
+        except AccountError:
+            return show(request, "over", status=404, said=words["account_over"])
+
+    @pages.post("/invite/{token}")
+    def enter_by_invitation(request: Request, token: str, password: Field = "") -> Response:
+        if not same_origin(request):
+            return show(request, "over", status=403, said=words["account_elsewhere"])
+        try:
+            name = sign_in.invited(project, token)
+        except AccountError:
+            return show(request, "over", status=404, said=words["account_over"])
+        try:
+            return enter(request, sign_in.accept(project, token, password))
+        except AccountError:
+            return show(request, "invitation", status=422, said=words["account_weak"], name=name)
+
+    @pages.get("/password")
+    def ask_new(request: Request, person: Visitor) -> Response:
+        if person is None:
+            return RedirectResponse("/sign-in?next=/password", 303)
+        return show(request, "alone" if gate.alone else "password")
+
+    @pages.post("/password")
+    def change(request: Request, person: Visitor, old: Field = "", password: Field = "") -> Response:
+        if person is None or person.scopes is not None:
+            return RedirectResponse("/sign-in?next=/password", 303)
+        if refusal := guess(request, person.name, "password"):
+            return refusal
+        try:
+            secret = sign_in.change_password(project, person.name, old, password)
+        except AccountError:
+            return show(request, "password", status=422, said=words["account_unchanged"])
+        guessed(request, person.name)
+        return enter(request, secret)
+
+    @pages.post("/sign-out")
+    def leave(request: Request, person: Visitor) -> Response:
+        if person is not None:
+            sign_in.sign_out(project, gate.secret(request))
+        response = RedirectResponse("/sign-in", 303)
+        response.delete_cookie(gate.cookie)
+        return response
+
+    return pages
+
+
+def _address(request: Request) -> str:
+    """Of the connection itself: a header could say anything."""
+    return network(request.client.host) if request.client else ""
