@@ -95,6 +95,15 @@ def test_an_item_that_wants_two_answers_gets_them_from_two_people(ledger: Ledger
     assert waiting(ledger) == 0
 
 
+def test_who_has_answered_does_not_keep_others_from_the_item(ledger: Ledger) -> None:
+    ask(ledger, 1, wanted=2)
+    lease(ledger, "ada")
+    answer(ledger, "ada", "r0-0")
+    assert lease(ledger, "ben") == ["r0-0"]
+    with ledger.begin() as tx:
+        assert [h["annotator"] for h in queue.holders(tx, now=NOW)] == ["ben"]
+
+
 def test_a_correction_is_no_second_answer(ledger: Ledger) -> None:
     ask(ledger, 1, wanted=2)
     first = answer(ledger, "ada", "r0-0")

@@ -63,7 +63,9 @@ def lease(tx: Tx, annotator: str, tab: str, n: int, *, now: datetime, minutes: f
     found = list(tx.execute(kept.order_by(*order).limit(n)).scalars())
     others = (
         select(func.count())
-        .where(leases.c.item == queue.c.item, leases.c.annotator != annotator, leases.c.expires_at > at)
+        .where(
+            leases.c.item == queue.c.item, leases.c.annotator != annotator, leases.c.expires_at > at, ~_answered_by()
+        )
         .scalar_subquery()
     )
     free = select(queue.c.item).where(~queue.c.item.in_(held), ~answered, queue.c.answered + others < queue.c.wanted)
@@ -124,8 +126,15 @@ def open_items(tx: Tx) -> list[str]:
 def holders(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
     """Who has what: annotator, item and expires_at of every lease that lasts."""
     live = select(leases.c.annotator, leases.c.item, leases.c.given_at, leases.c.expires_at)
-    found = live.where(leases.c.expires_at > iso(now), leases.c.item.in_(select(queue.c.item)))
+    open_ = leases.c.item.in_(select(queue.c.item))
+    found = live.where(leases.c.expires_at > iso(now), open_, ~_answered_by())
     return [dict(row) for row in tx.execute(found.order_by(leases.c.annotator, leases.c.item)).mappings()]
+
+
+def _answered_by() -> ColumnElement[bool]:
+    """Whether a lease is used up: its holder has answered the item."""
+    theirs = given.alias()
+    return exists().where(theirs.c.item == leases.c.item, theirs.c.annotator == leases.c.annotator, *stands(theirs))
 
 
 def _live(annotator: str, now: datetime) -> Any:  # Any: an update, whose values follow
