@@ -88,8 +88,8 @@ class Desk:
         with self.project.ledger.begin() as tx:
             return queue.release(tx, annotator, tab=tab, items=items, now=self.project.clock())
 
-    def submit(self, annotator: str, answers: Sequence[Answer]) -> list[Result]:
-        """What became of each answer; those that are refused change nothing, and the others are stored all the same.
+    def submit(self, annotator: str, answers: Sequence[Answer]) -> tuple[list[Result], dict[str, Any]]:
+        """What became of each answer, and the progress since; those that are refused change nothing, and the others are stored all the same.
 
         An answer is taken from whoever was handed its item, even after the lease: the work is done. A second answer
         of the same person corrects the first.
@@ -117,11 +117,8 @@ class Desk:
                         standing[made.item] = made
                     new.append(made)
             add_annotations(tx, new, now=now)
-        return results
-
-    def progress(self, annotator: str) -> dict[str, Any]:
-        with self.project.ledger.begin() as tx:
-            return self._progress(tx, annotator, self.project.clock())
+            progress = self._progress(tx, annotator, now)
+        return results, progress
 
     def _refusal(
         self,

@@ -101,7 +101,7 @@ def follow_link(project: Project, secret: str) -> str | None:
 
 def of_session(project: Project, secret: str, *, alone: bool) -> Person | None:
     """Who has this session; those from one-time links count only while the owner works `alone`."""
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         found = accounts.find_credential(tx, secret, "session", now=project.clock())
         if found is None:
             return None
@@ -113,12 +113,13 @@ def of_session(project: Project, secret: str, *, alone: bool) -> Person | None:
 
 def of_token(project: Project, secret: str) -> Person | None:
     now = project.clock()
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         found = accounts.find_credential(tx, secret, "token", now=now)
         account = accounts.find_account(tx, found.name) if found else None
-        if found is None or account is None or account.disabled:
-            return None
-        if found.used_at is None or found.used_at < iso(now - USED_EVERY):
+    if found is None or account is None or account.disabled:
+        return None
+    if found.used_at is None or found.used_at < iso(now - USED_EVERY):
+        with project.ledger.begin() as tx:
             accounts.used(tx, secret, now=now)
     return Person(account.name, account.role, found.scopes)
 

@@ -20,6 +20,7 @@ from querist.core.hashing import sha256
 from querist.store import tables
 
 Tx: TypeAlias = Connection
+READING = "querist_reading"
 
 
 class Ledger:
@@ -57,8 +58,19 @@ class Ledger:
     @contextmanager
     def begin(self) -> Iterator[Tx]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
+        with self._begin(self._engine) as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A transaction that only reads, and on SQLite does not wait for one that writes."""
+        with self._begin(self._engine.execution_options(**{READING: True})) as tx:
+            yield tx
+
+    @contextmanager
+    def _begin(self, engine: Any) -> Iterator[Tx]:  # Any: sqlalchemy's Engine with options
         try:
-            with self._engine.begin() as tx:
+            with engine.begin() as tx:
                 yield tx
         except DatabaseError as error:
             raise LedgerError(f"the ledger {self.url} refused: {error.orig}{self._remedy}") from error
@@ -124,7 +136,7 @@ def _engine(url: str, base: Path) -> Any:  # Any: sqlalchemy's Engine, untyped i
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READING) else "BEGIN IMMEDIATE")
 
     return engine
 

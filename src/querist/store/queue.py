@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
@@ -18,10 +19,17 @@ from querist.store.tables import annotations as given
 from querist.store.tables import leases, queries, queue
 
 
+_newer, _theirs = given.alias("newer"), given.alias("theirs")
+
+
+@cache
 def stands(table: Any = given) -> tuple[ColumnElement[bool], ...]:  # Any: the table or an alias of it
     """Conditions of an answer that was neither undone nor corrected."""
-    newer = given.alias()
-    return table.c.kind == "answer", ~exists().where(newer.c.supersedes == table.c.id)
+    return table.c.kind == "answer", ~exists().where(_newer.c.supersedes == table.c.id)
+
+
+# A lease is used up when its holder has answered the item.
+_USED_UP = exists().where(_theirs.c.item == leases.c.item, _theirs.c.annotator == leases.c.annotator, *stands(_theirs))
 
 
 def put(tx: Tx, items: Sequence[dict[str, Any]]) -> None:
@@ -55,8 +63,7 @@ def lease(tx: Tx, annotator: str, tab: str, n: int, *, now: datetime, minutes: f
     Nobody gets an item that they have answered, nor one that others hold for all the answers it still wants.
     """
     at, until = iso(now), iso(now + timedelta(minutes=minutes))
-    mine = given.alias()
-    answered = exists().where(mine.c.item == queue.c.item, mine.c.annotator == annotator, *stands(mine))
+    answered = exists().where(_theirs.c.item == queue.c.item, _theirs.c.annotator == annotator, *stands(_theirs))
     held = select(leases.c.item).where(leases.c.annotator == annotator, leases.c.expires_at > at)
     order = (queue.c.round, queue.c.rank)
     kept = select(queue.c.item).where(queue.c.item.in_(held.where(leases.c.tab == tab)), ~answered)
@@ -64,7 +71,7 @@ def lease(tx: Tx, annotator: str, tab: str, n: int, *, now: datetime, minutes: f
     others = (
         select(func.count())
         .where(
-            leases.c.item == queue.c.item, leases.c.annotator != annotator, leases.c.expires_at > at, ~_answered_by()
+            leases.c.item == queue.c.item, leases.c.annotator != annotator, leases.c.expires_at > at, ~_USED_UP
         )
         .scalar_subquery()
     )
@@ -127,14 +134,8 @@ def holders(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
     """Who has what: annotator, item and expires_at of every lease that lasts."""
     live = select(leases.c.annotator, leases.c.item, leases.c.given_at, leases.c.expires_at)
     open_ = leases.c.item.in_(select(queue.c.item))
-    found = live.where(leases.c.expires_at > iso(now), open_, ~_answered_by())
+    found = live.where(leases.c.expires_at > iso(now), open_, ~_USED_UP)
     return [dict(row) for row in tx.execute(found.order_by(leases.c.annotator, leases.c.item)).mappings()]
-
-
-def _answered_by() -> ColumnElement[bool]:
-    """Whether a lease is used up: its holder has answered the item."""
-    theirs = given.alias()
-    return exists().where(theirs.c.item == leases.c.item, theirs.c.annotator == leases.c.annotator, *stands(theirs))
 
 
 def _live(annotator: str, now: datetime) -> Any:  # Any: an update, whose values follow

@@ -138,8 +138,8 @@ def router(desk: Desk) -> APIRouter:
     def submit(given: Submission, person: Annotator) -> Submitted:
         """Stores answers. Sending one again is harmless; one that is refused says why and does not stop the others."""
         answers = [Answer(**{**vars(a), "details": a.details.model_dump(exclude_none=True)}) for a in given.annotations]
-        results = [ResultOut(**vars(result)) for result in desk.submit(person.name, answers)]
-        return Submitted(results=results, progress=Progress.model_validate(desk.progress(person.name)))
+        results, progress = desk.submit(person.name, answers)
+        return Submitted(results=[ResultOut(**vars(r)) for r in results], progress=Progress.model_validate(progress))
 
     @api.get("/labels")
     def labels(_: Annotator) -> Labels:
