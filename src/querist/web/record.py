@@ -150,7 +150,7 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
     @api.post("/labels/import")
     def import_labels(
         person: Lead,
-        data: Annotated[bytes, Body(media_type="text/csv")],
+        data: Annotated[bytes, Body(media_type="text/csv")] = b"",
         format: Annotated[Literal["csv", "jsonl"], Query()] = "csv",
         holdout: bool = False,
     ) -> Imported:
