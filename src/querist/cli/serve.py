@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import webbrowser
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from querist.cli.loop import project_option
 from querist.core.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from querist.pipeline.project import Project
 
 
 @click.command()
@@ -20,9 +25,21 @@ from querist.core.errors import MissingExtra
 @project_option
 def serve(host: str, port: int, names: tuple[str, ...], browser: bool, folder: Path) -> None:
     """Serve the labeling page and the HTTP API, and open round after round as people answer."""
-    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
-        raise MissingExtra("querist serve", "web")
+    check_installed()
     from querist.pipeline.project import Project
+
+    start_server(Project(folder), host=host, port=port, names=names, browser=browser)
+
+
+def check_installed() -> None:
+    """Raises MissingExtra before any work is done for a page that cannot be served."""
+    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
+        raise MissingExtra("the labeling page", "web")
+
+
+def start_server(
+    project: Project, *, port: int, host: str = "127.0.0.1", names: Collection[str] = (), browser: bool = False
+) -> None:
     from querist.web.server import serve
 
     def ready(address: str) -> None:
@@ -31,4 +48,4 @@ def serve(host: str, port: int, names: tuple[str, ...], browser: bool, folder: P
         if browser:
             webbrowser.open(address)
 
-    serve(Project(folder), host=host, port=port, names=names, ready=ready)
+    serve(project, host=host, port=port, names=names, ready=ready)

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from querist.cli import console
 from querist.cli.loop import project_option
+from querist.cli.serve import check_installed, start_server
 from querist.core.errors import SettingError
 
 
@@ -118,15 +119,22 @@ def show_comparison(found: dict[str, Any]) -> None:
     "--dir",
     "folder",
     type=click.Path(path_type=Path),
-    default=Path("querist-demo"),
-    show_default=True,
-    help="Folder of the demo project.",
+    help="Folder of the demo project.  [default: querist-demo, with --serve querist-demo-page]",
 )
 @click.option("--images", is_flag=True, help="Handwritten digits instead of film reviews.")
-def demo(folder: Path, images: bool) -> None:
+@click.option("--serve", "by_hand", is_flag=True, help="Label by hand: open the labeling page on the demo.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65_535), help="Port of the page.")
+def demo(folder: Path | None, images: bool, by_hand: bool, port: int) -> None:
     """Run the whole loop on real data, with a simulated annotator, and compare it with random sampling."""
-    from querist.pipeline.demo import prepare
+    from querist.pipeline.demo import prepare, prepare_for_people
 
+    if by_hand:
+        check_installed()
+        with console.progress() as progress:
+            project = prepare_for_people(folder or Path("querist-demo-page"), images=images, progress=progress)
+        start_server(project, port=port)
+        return
+    folder = folder or Path("querist-demo")
     with console.progress() as progress:
         project, rounds = prepare(folder, images=images, progress=progress)
     with console.live(project) as (on_step, live_progress):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 from querist.config import FILE_NAME
@@ -65,6 +67,63 @@ batch_size = 25
 """
 
 
+FOR_PEOPLE = """\
+[project]
+name = "{name}"
+
+[objective]
+metric = "accuracy"
+
+[data]
+kind = "{kind}"
+{columns}
+label = "label"
+classes = {classes}
+split = "split"
+
+[seed_set]
+size = 20
+
+[query]
+batch_size = 20
+
+[labeling]
+guidelines = "{guidelines}"
+"""
+SHOWN_TO_PEOPLE = 4_000
+HOLDOUT = 5
+"""Every fifth item of the demo for people is in the holdout, with its label; the others wait for theirs."""
+
+
+def prepare_for_people(folder: Path, *, images: bool, progress: Progress | None = None) -> Project:
+    """The demo project to label by hand: the pool's labels are taken away, the holdout keeps its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / FILE_NAME
+    if not settings.exists():
+        kind = {
+            "name": "handwritten digits",
+            "kind": "image",
+            "columns": 'image = "images"',
+            "classes": [*"0123456789"],
+        }
+        kind["guidelines"] = "Which digit is it?"
+        if not images:
+            kind = {
+                "name": "film reviews",
+                "kind": "text",
+                "columns": 'text = ["text"]',
+                "classes": ["negative", "positive"],
+            }
+            kind["guidelines"] = "**Positive**: the writer liked the film. **Negative**: they did not."
+        settings.write_text(FOR_PEOPLE.format(**kind), encoding="utf-8")
+    project = Project(folder)
+    if project.settings.data.kind == "image":
+        project.ingest(_digits_for_people(project.folder), progress=progress)
+    else:
+        project.ingest(_reviews_for_people(project.folder), progress=progress)
+    return project
+
+
 def prepare(folder: Path, *, images: bool, progress: Progress | None = None) -> tuple[Project, int]:
     """The demo project, ingested, and its number of rounds. A folder that is there already is gone on with."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,4 +152,38 @@ def _digits(folder: Path) -> Path:
     if not path.exists():
         digits = load_digits()
         np.savez(path, images=(digits.images * 15.9).astype(np.uint8), label=digits.target)
+    return path
+
+
+def _digits_for_people(folder: Path) -> Path:
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    path = folder / "digits.npz"
+    if not path.exists():
+        digits = load_digits()
+        held_out = np.arange(len(digits.target)) % HOLDOUT == 0
+        label = np.where(held_out, digits.target.astype(str), "")
+        np.savez(
+            path,
+            images=(digits.images * 15.9).astype(np.uint8),
+            label=label,
+            split=np.where(held_out, "test", "pool"),
+        )
+    return path
+
+
+def _reviews_for_people(folder: Path) -> Path:
+    path = folder / "reviews.csv"
+    if not path.exists():
+        with (
+            _reviews().open(newline="", encoding="utf-8") as source,
+            path.open("w", newline="", encoding="utf-8") as to,
+        ):
+            writer = csv.writer(to)
+            writer.writerow(["text", "label", "split"])
+            for number, row in enumerate(islice(csv.DictReader(source), SHOWN_TO_PEOPLE)):
+                held_out = number % HOLDOUT == 0
+                label = ("negative", "positive")[int(row["label"])] if held_out else ""
+                writer.writerow([row["text"], label, "test" if held_out else "pool"])
     return path
