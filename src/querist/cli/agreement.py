@@ -47,7 +47,7 @@ def agreement(number: int | None, folder: Path, as_json: bool) -> None:
         click.echo(f"mixed up: {first} and {second}, {pair['share']:.0%} of the disagreements")
     if found["disputed"]:
         more = ", ..." if len(found["disputed"]) > SHOWN else ""
-        click.echo(f"disputed, {len(found['disputed']):,} items: {', '.join(found['disputed'][:SHOWN])}{more}")
+        click.echo(f"disputed ({len(found['disputed']):,}): {', '.join(found['disputed'][:SHOWN])}{more}")
 
 
 def _annotators(rows: Sequence[Mapping[str, Any]]) -> Table:

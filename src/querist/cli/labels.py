@@ -9,15 +9,19 @@ import click
 from querist.cli import console
 from querist.cli.loop import json_option, project_option
 
+FORMATS = ["csv", "jsonl", "parquet", "datasets", "label-studio"]
+
 
 @click.group()
 def labels() -> None:
-    """Take queries out and bring labels in, as CSV or JSONL."""
+    """Take queries and answers out, and bring labels in."""
 
 
 @labels.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--round", "number", type=int, help="Round to export.  [default: the newest]")
+@click.option("--all", "answers", is_flag=True, help="Instead, every answer that stands, with the resolved label.")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="What to write.  [default: by the name of FILE]")
 @click.option("--holdout", type=click.IntRange(min=1), metavar="N", help="Instead, N random holdout items to label.")
 @click.option(
     "--split",
@@ -25,12 +29,30 @@ def labels() -> None:
     help="Where --holdout draws from: test, for evaluation, or validation, for calibration.  [default: test]",
 )
 @project_option
-def export(file: Path, number: int | None, holdout: int | None, split: str | None, folder: Path) -> None:
-    """Write a round's queries, with their labels so far, to FILE (.csv or .jsonl)."""
+def export(
+    file: Path,
+    number: int | None,
+    answers: bool,
+    kind: str | None,
+    holdout: int | None,
+    split: str | None,
+    folder: Path,
+) -> None:
+    """Write a round's queries, with their labels so far, to FILE; or with --all what was answered, one row each.
+
+    Parquet and datasets (a folder) hold answers in any case; label-studio holds tasks with the answers so far.
+    """
+    from querist.pipeline.label_files import WORKSHEETS, format_of
     from querist.pipeline.project import Project
 
-    count = Project(folder).export_labels(file, round=number, holdout=holdout, split=split)
-    click.echo(f"wrote {count} items to {file}; fill the column `label`, or put yes into `skip`")
+    kind = kind or format_of(file)
+    count = Project(folder).export_labels(
+        file, round=number, holdout=holdout, split=split, format=kind, answers=answers
+    )
+    if kind in WORKSHEETS and not answers:
+        click.echo(f"wrote {count} items to {file}; fill the column `label`, or put yes into `skip`")
+    else:
+        click.echo(f"wrote {count} {'tasks' if kind == 'label-studio' else 'answers'} to {file}")
 
 
 @labels.command("import")
@@ -40,7 +62,11 @@ def export(file: Path, number: int | None, holdout: int | None, split: str | Non
 @project_option
 @json_option
 def import_(file: Path, annotator: str, holdout: bool, folder: Path, as_json: bool) -> None:
-    """Read labels from FILE (columns id and label; optional annotator, seconds, note, skip): all of it or nothing."""
+    """Read labels from FILE: all of it or nothing.
+
+    CSV, JSONL or Parquet with the columns id and label (optional annotator, seconds, note, skip, at), the folder of a
+    dataset, or Label Studio's JSON export.
+    """
     from querist.pipeline.project import Project
 
     found = Project(folder).import_labels(file, annotator=annotator, holdout=holdout)

@@ -11,7 +11,7 @@ import click
 from querist.cli import console
 from querist.cli.loop import json_option, project_option
 
-URL = "http://localhost:8000"
+URL = "http://localhost:8765"
 role_option = click.option(
     "--role", type=click.Choice(["annotator", "lead", "admin"]), default="annotator", show_default=True
 )

@@ -89,7 +89,7 @@ class Desk:
             return queue.release(tx, annotator, tab=tab, items=items, now=self.project.clock())
 
     def submit(self, annotator: str, answers: Sequence[Answer]) -> tuple[list[Result], dict[str, Any]]:
-        """What became of each answer, and the progress since; those that are refused change nothing, and the others are stored all the same.
+        """What became of each answer, and the progress since. Those that are refused change nothing.
 
         An answer is taken from whoever was handed its item, even after the lease: the work is done. A second answer
         of the same person corrects the first.

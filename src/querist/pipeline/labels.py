@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,86 +14,139 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 
 from querist.core.errors import DataError, HoldoutError, NoSuchRound, PoolExhausted, SettingError
-from querist.core.hashing import sha256
 from querist.core.selection import stream
-from querist.pipeline.label_files import read_rows, write_rows
+from querist.pipeline.exports import asked_row, export_answers, write_image
+from querist.pipeline.label_files import WORKSHEETS, format_of, read_rows, write_rows
 from querist.snapshots.payload import payloads
 from querist.snapshots.snapshot import POOL, SPLITS
-from querist.store.annotations import Annotation, add_annotations, list_annotations
-from querist.store.ledger import iso
+from querist.stages.human_labeling.step import standing
+from querist.store.annotations import Annotation, add_annotations, annotations_of, find_annotations, list_annotations
+from querist.store.ledger import Tx, iso
 from querist.store.rounds import list_queries, list_rounds
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
 
 SHOWN = 5
+AT_ONCE = 500
 SKIP = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
-IMAGE_ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"RIFF": ".webp"}
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""What PostgreSQL or UTF-8 cannot hold."""
+
+Rows = Sequence[tuple[str, Mapping[str, Any]]]
+"""What is to be taken in, each with its place: ("line 3", {"id": ..., "label": ...})."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where items lie: `found` are the ids asked for, `used` the (id, position, split) that stands for each, without
+    those that are set aside."""
+
+    found: frozenset[str]
+    used: Mapping[str, tuple[str, int, int]]
+    classes: Sequence[str]
 
 
 def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool) -> dict[str, int]:
     rows = list(read_rows(file))
-    snapshot, classes = project.snapshot, project.classes()
-    found = snapshot.find([row["id"] for _, row in rows])
-    used = snapshot.primaries(np.array(list(found.values()), dtype=np.intp))
-    positions = {item: int(at) for item, at in zip(found, used, strict=True) if at >= 0}
-    names = dict(zip(positions, snapshot.take(list(positions.values()), ["id"])["id"].to_pylist(), strict=True))
-    splits = snapshot.splits()
-    problems, outside, labels, empty = [], [], [], 0
-    answered: set[tuple[str, str]] = set()
+    places = find_items(project, (row["id"] for _, row in rows))
     with project.ledger.begin() as tx:
-        known = list_annotations(tx)
-        newest = {(a.item, a.annotator): a for a in known}
-        by_id = {a.id: a for a in known}
-        for line, row in rows:
+        return take_labels(
+            tx, rows, places, origin=str(file), annotator=annotator, holdout=holdout, now=project.clock()
+        )
+
+
+def find_items(project: Project, ids: Iterable[str]) -> Places:
+    """To be asked before a transaction is open: it reads shards."""
+    snapshot = project.snapshot
+    found = snapshot.find(item for item in ids if not UNSTORABLE.search(item))
+    at = snapshot.primaries(np.array(list(found.values()), dtype=np.intp))
+    positions = {item: int(place) for item, place in zip(found, at, strict=True) if place >= 0}
+    names = snapshot.take(list(positions.values()), ["id"])["id"].to_pylist()
+    splits = snapshot.splits()
+    used = {
+        item: (name, position, int(splits[position]))
+        for (item, position), name in zip(positions.items(), names, strict=True)
+    }
+    return Places(frozenset(found), used, project.classes())
+
+
+def take_labels(
+    tx: Tx, rows: Rows, places: Places, *, origin: str, annotator: str, now: datetime, holdout: bool = False
+) -> dict[str, int]:
+    """Stores what the rows say, or raises DataError or HoldoutError naming the places that are wrong, and nothing is.
+
+    An answer that was undone does not come back by itself: the row of the undo is the person's last word, and only
+    an answer with a new id follows it.
+    """
+    problems, outside, new, empty = [], [], list[Annotation](), 0
+    known = annotations_of(tx, {used for used, _, _ in places.used.values()})
+    newest = {(a.item, a.annotator): a for a in known}
+    by_id = {a.id: a for a in _by_id(tx, [str(row["annotation_id"]) for _, row in rows if row.get("annotation_id")])}
+    by_id |= {a.id: a for a in known}
+    answered: set[tuple[str, str]] = set()
+    for place, row in rows:
+        try:
             item, label = row["id"], row["label"] or None
             skip = SKIP.get(str(row.get("skip") or "").strip().lower())
             if skip is None or (skip and label):
-                problems.append(
-                    f"line {line}: skip = {row.get('skip')!r} must be yes or no, and no where there is a label"
-                )
-                continue
+                raise ValueError(f"skip = {row.get('skip')!r} must be yes or no, and no where there is a label")
             if label is None and not skip:
                 empty += 1
                 continue
-            if item not in found:
-                problems.append(f"line {line}: no item has the id {item!r}")
-                continue
-            if item not in positions:
-                problems.append(f"line {line}: item {item!r} is set aside, since its content is in the holdout too")
-                continue
-            if label is not None and label not in classes:
-                problems.append(f"line {line}: label {label!r} is not among {list(classes)}; add it to data.classes")
-                continue
-            split, position, item = int(splits[positions[item]]), positions[item], names[item]
+            if item not in places.found:
+                raise ValueError(f"no item has the id {item!r}")
+            if item not in places.used:
+                raise ValueError(f"item {item!r} is set aside, since its content is in the holdout too")
+            if label is not None and label not in places.classes:
+                raise ValueError(f"label {label!r} is not among {list(places.classes)}; add it to data.classes")
+            used, position, split = places.used[item]
             if (split == POOL) == holdout:
-                outside.append(f"line {line}: item {item!r} is in the {SPLITS[split]} split")
+                outside.append(f"{place}: item {item!r} is in the {SPLITS[split]} split")
                 continue
-            who = row.get("annotator") or annotator
-            before = newest.get((item, who))
-            if before is not None and before.label == label:
+            who = str(row.get("annotator") or annotator)
+            before = newest.get((used, who))
+            if before is not None and before.kind == "answer" and before.label == label:
                 continue
-            made = _annotation(row, item, position, split, label, who, before, line, iso(project.clock()))
-            if (same := by_id.get(made.id)) and (same.item, same.label) != (item, label):
-                problems.append(f"line {line}: annotation_id {made.id!r} stands for another answer already")
-                continue
-            if (item, who) in answered:
-                problems.append(f"line {line}: {who!r} answers {item!r} twice in this file, and not the same")
-                continue
-            answered.add((item, who))
-            newest[item, who] = by_id[made.id] = made
-            labels.append(made)
-        _refuse(file, problems, outside, holdout)
-        added = add_annotations(tx, labels, now=project.clock())
+            made = _annotation(row, used, position, split, label, who, before, now)
+            same = by_id.get(made.id)
+            if same and (same.item, same.label, same.annotator) != (used, label, who):
+                raise ValueError(f"annotation_id {made.id!r} stands for another answer already")
+            if (used, who) in answered:
+                raise ValueError(f"{who!r} answers {item!r} twice in this file, and not the same")
+            answered.add((used, who))
+            newest[used, who] = by_id[made.id] = made
+            new.append(made)
+        except ValueError as problem:
+            problems.append(f"{place}: {problem}")
+    _refuse(origin, problems, outside, holdout)
+    added = add_annotations(tx, new, now=now)
     return {"read": len(rows), "added": added, "empty": empty, "unchanged": len(rows) - added - empty}
 
 
-def export_labels(project: Project, file: Path, *, round: int | None, holdout: int | None, split: str | None) -> int:
+def export_labels(
+    project: Project,
+    file: Path,
+    *,
+    round: int | None = None,
+    holdout: int | None = None,
+    split: str | None = None,
+    format: str | None = None,
+    answers: bool = False,
+) -> int:
+    """Writes one round's items to be labeled, a draw from the holdout, or with `answers` what was answered."""
     if split is not None and (holdout is None or split not in ("validation", "test")):
         raise SettingError(f"split = {split!r} must be validation or test, and goes with holdout (how many items)")
-    with project.ledger.begin() as tx:
+    chosen = format or format_of(file)
+    if answers and holdout is not None:
+        raise SettingError("holdout draws items that have no answer, so it does not go with all answers; take one")
+    if answers or (chosen not in WORKSHEETS and holdout is None):
+        return export_answers(project, file, round=round, format=chosen, everything=answers)
+    if chosen not in WORKSHEETS:
+        raise SettingError(f"items of the holdout are written as {' or '.join(WORKSHEETS)}, not as {chosen}")
+    with project.ledger.read() as tx:
         rounds = list_rounds(tx)
-        answers = {a.item: a for a in list_annotations(tx)}
+        given = {a.item: a for a in standing(list_annotations(tx))}
         if holdout is None and not rounds:
             raise NoSuchRound("there is no round to export yet; run `querist run` first")
         number = round if round is not None else (rounds[-1].round if rounds else 0)
@@ -99,12 +154,12 @@ def export_labels(project: Project, file: Path, *, round: int | None, holdout: i
             raise NoSuchRound(f"there is no round {number}; recorded rounds: {[r.round for r in rounds]}")
         asked = list_queries(tx, number) if holdout is None else []
     rows = [
-        _row(q.item, {"round": q.round, "rank": q.rank + 1}, q.payload, answers.get(q.item)) for q in asked
-    ] or _holdout_rows(project, holdout or 0, split or "test", set(answers))
+        asked_row(q.item, {"round": q.round, "rank": q.rank + 1}, q.payload, given.get(q.item)) for q in asked
+    ] or _holdout_rows(project, holdout or 0, split or "test", set(given))
     for row in rows:
         if image := row.get("image"):
-            row["image"] = _write_image(file, image if isinstance(image, bytes) else project.artifacts.get(image))
-    write_rows(file, rows)
+            row["image"] = write_image(file, image if isinstance(image, bytes) else project.artifacts.get(image))
+    write_rows(file, rows, chosen)
     return len(rows)
 
 
@@ -120,7 +175,7 @@ def _holdout_rows(project: Project, wanted: int, split: str, labeled: set[str]) 
     found = [(item, shown) for item, shown in payloads(snapshot, order) if item not in labeled]
     if wanted > len(found):
         raise PoolExhausted(f"asked for {wanted} {split} items but only {len(found)} have no label yet")
-    return [_row(item, {}, shown, None) for item, shown in found[:wanted]]
+    return [asked_row(item, {}, shown, None) for item, shown in found[:wanted]]
 
 
 def _annotation(
@@ -131,80 +186,75 @@ def _annotation(
     label: str | None,
     annotator: str,
     before: Annotation | None,
-    line: int,
-    now: str,
+    now: datetime,
 ) -> Annotation:
+    """Raises ValueError saying which value cannot be."""
     supersedes = before.id if before else None
-    seconds = row.get("seconds")
-    try:
-        seconds = float(seconds) if seconds not in (None, "") else None
-        if seconds is not None and not 0 <= seconds < float("inf"):
-            raise ValueError
-    except (TypeError, ValueError):
-        raise DataError(
-            f"line {line}: seconds = {row.get('seconds')!r} is not a number from 0 up; leave it empty if unknown"
-        ) from None
-    at = row.get("at") or now
-    try:
-        at = iso(datetime.fromisoformat(at))
-    except (TypeError, ValueError):
-        raise DataError(f"line {line}: at = {at!r} is no time; write it as 2026-01-31T12:00:00+00:00") from None
+    made = uuid5(NAMESPACE_URL, json.dumps([item, annotator, label, supersedes])).hex
+    texts = {"annotation_id": str(row.get("annotation_id") or made), "annotator": annotator}
+    texts["note"] = str(row.get("note") or "")
+    for name, value in texts.items():
+        if UNSTORABLE.search(value):
+            raise ValueError(f"{name} holds characters that cannot be stored; remove them")
     return Annotation(
-        id=row.get("annotation_id") or uuid5(NAMESPACE_URL, json.dumps([item, annotator, label, supersedes])).hex,
+        id=texts["annotation_id"],
         item=item,
         position=position,
         split=SPLITS[split],
         label=label,
         annotator=annotator,
         supersedes=supersedes,
-        seconds=seconds,
-        note=row.get("note") or "",
-        at=at,
+        seconds=_seconds(row.get("seconds")),
+        note=texts["note"],
+        at=_time(row.get("at"), now),
+        details=_details(row.get("details")),
     )
 
 
-def _refuse(file: Path, problems: Sequence[str], outside: Sequence[str], holdout: bool) -> None:
+def _seconds(given: Any) -> float | None:  # Any: as written in the file
+    try:
+        seconds = float(given) if given not in (None, "") else None
+        if seconds is not None and not 0 <= seconds < float("inf"):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError(f"seconds = {given!r} is not a number from 0 up; leave it empty if unknown") from None
+    return seconds
+
+
+def _time(given: Any, now: datetime) -> str:
+    try:
+        return iso(datetime.fromisoformat(given)) if given else iso(now)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"at = {given!r} is no time; write it as 2026-01-31T12:00:00+00:00") from None
+
+
+def _details(given: Any) -> Mapping[str, Any]:
+    try:
+        details = json.loads(given) if given else {}
+    except (TypeError, ValueError, RecursionError):
+        details = None
+    if not isinstance(details, dict):
+        raise ValueError('details must be a JSON object such as {"reason": "unsure"}')
+    return details
+
+
+def _by_id(tx: Tx, ids: Sequence[str]) -> list[Annotation]:
+    parts = (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
+    return [found for part in parts for found in find_annotations(tx, ids=part)]
+
+
+def _refuse(origin: str, problems: Sequence[str], outside: Sequence[str], holdout: bool) -> None:
     if outside:
         remedy = (
             "--holdout takes only holdout items; import pool items without it"
             if holdout
             else "holdout items never enter the loop; remove them, or import them with --holdout for evaluation only"
         )
-        raise HoldoutError(f"{file}: {_some(outside)}. Nothing was imported: {remedy}")
+        raise HoldoutError(f"{origin}: {_some(outside)}. Nothing was imported: {remedy}")
     if problems:
-        raise DataError(f"{file}: {_some(problems)}. Nothing was imported; correct these lines and import again")
+        raise DataError(f"{origin}: {_some(problems)}. Nothing was imported; correct these lines and import again")
 
 
 def _some(problems: Sequence[str]) -> str:
     more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
     return "; ".join(problems[:SHOWN]) + more
-
-
-def _row(item: str, place: Mapping[str, Any], payload: Mapping[str, Any], answer: Annotation | None) -> dict[str, Any]:
-    """One exported item; the columns that import reads come first."""
-    row: dict[str, Any] = {
-        "id": item,
-        "label": answer.label if answer else None,
-        "annotator": answer.annotator if answer else None,
-    }
-    row |= {"seconds": answer.seconds if answer else None, "note": answer.note if answer else ""}
-    row |= {"skip": "yes" if answer and answer.label is None else "", **place}
-    prediction = payload.get("prediction", {})
-    if prediction:
-        best = max(prediction, key=prediction.__getitem__)
-        row |= {"predicted": best, "confidence": prediction[best]}
-    for part, value in payload.items():
-        if part in ("context", "columns"):
-            row |= {f"{part}.{name}": content for name, content in value.items()}
-        elif part != "prediction":
-            row[part] = value
-    return row
-
-
-def _write_image(file: Path, data: bytes) -> str:
-    """Puts the image beside the exported file and returns its path from there."""
-    ending = next((e for start, e in IMAGE_ENDINGS.items() if data.startswith(start)), ".img")
-    path = file.parent / f"{file.stem}-images" / (sha256(data)[:16] + ending)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return str(path.relative_to(file.parent))

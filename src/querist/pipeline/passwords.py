@@ -29,13 +29,14 @@ def hash_password(password: str, *, name: str) -> str:
 
 def matches(password: str, hashed: str | None) -> bool:
     """Whether the password is the one behind the hash; without a hash the answer is no, after the same time."""
+    hasher = _hasher()
     from argon2.exceptions import InvalidHashError, VerificationError
 
     if len(password) > LONGEST:
         return False
     with _AT_ONCE:
         try:
-            _hasher().verify(hashed or _nobody(), _normal(password))
+            hasher.verify(hashed or _nobody(), _normal(password))
         except (VerificationError, InvalidHashError):
             return False
     return hashed is not None

@@ -77,7 +77,9 @@ def list_users(project: Project) -> list[Account]:
 def add_user(project: Project, name: str, role: str, *, password: str | None = None, by: str) -> None:
     """Makes an account; without a password only an invitation lets the person in."""
     if not NAME.fullmatch(name):
-        raise AccountError(f"{name!r} cannot be a name: take 1 to 64 letters, digits or . _ @ + -, the first a letter or digit")
+        raise AccountError(
+            f"{name!r} is no name: take 1 to 64 letters, digits or . _ @ + -, the first a letter or digit"
+        )
     known = _role(role)
     hashed = None if password is None else hash_password(password, name=name)
     now = project.clock()

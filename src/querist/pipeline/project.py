@@ -73,8 +73,8 @@ class Project:
 
     @property
     def settings_key(self) -> str:
-        """Hash of every setting that can change a result: all but the storage."""
-        return key_of(self.settings.model_dump(mode="json", exclude={"storage"}))
+        """Hash of every setting that can change a result: all but the storage and whom else to tell."""
+        return key_of(self.settings.model_dump(mode="json", exclude={"storage", "webhooks", "label_studio"}))
 
     def digest(self) -> str:
         """Hash of all that the loop decided so far, without times: equal for equal runs."""
@@ -160,7 +160,8 @@ class Project:
                 number += 1
 
     def import_labels(self, file: str | Path, *, annotator: str = "import", holdout: bool = False) -> dict[str, int]:
-        """Reads id and label (and annotator, seconds, note, at) from CSV or JSONL; all of the file or nothing.
+        """Reads id and label (and annotator, seconds, note, at) from a file that `export_labels` can write, or from
+        Label Studio's JSON; all of it or nothing.
 
         An empty label is no answer yet, unless the column `skip` says that the item was skipped.
         Raises HoldoutError for an item outside the pool unless `holdout`, which takes only those: test items for
@@ -172,16 +173,27 @@ class Project:
         return import_labels(self, Path(file), annotator=annotator, holdout=holdout)
 
     def export_labels(
-        self, file: str | Path, *, round: int | None = None, holdout: int | None = None, split: str | None = None
+        self,
+        file: str | Path,
+        *,
+        round: int | None = None,
+        holdout: int | None = None,
+        split: str | None = None,
+        format: str | None = None,
+        answers: bool = False,
     ) -> int:
         """Writes queries with their labels so far as CSV or JSONL and returns how many; default: the newest round.
 
         `holdout` writes instead that many randomly drawn items that still need a label, of the `split` test (the
-        default, for evaluation) or validation (for calibration and search).
+        default, for evaluation) or validation (for calibration and search). `answers` writes instead all answers that
+        stand, one row each, with the resolved label; `format` (default: by name) may then also be parquet, datasets
+        (a folder) or label-studio.
         """
         from querist.pipeline.labels import export_labels
 
-        return export_labels(self, Path(file), round=round, holdout=holdout, split=split)
+        return export_labels(
+            self, Path(file), round=round, holdout=holdout, split=split, format=format, answers=answers
+        )
 
     def status(self) -> dict[str, Any]:
         """Where the project stands: data, rounds, quality, spending, and what it waits for."""
@@ -338,11 +350,11 @@ class Project:
         return any(x is not None for x in (goal.goal, goal.budget_labels, goal.budget_money, goal.budget_hours))
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _lock(self, name: str = "lock") -> Iterator[None]:
         """One writer per project folder; the lock ends with the process, however it ends."""
         import fcntl
 
-        path = self.folder / ".querist" / "lock"
+        path = self.folder / ".querist" / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             opened = path.open("w")

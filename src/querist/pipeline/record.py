@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from querist import __version__
+from querist.stages.human_labeling.step import standing
+from querist.store import queue
 from querist.store.annotations import list_annotations
 from querist.store.models import Model, list_metrics, list_models, list_snapshot_reports
 from querist.store.rounds import get_round, list_queries, list_rounds
@@ -75,8 +77,8 @@ def learner_changes(models: Sequence[Model], steps: Sequence[Done]) -> defaultdi
 def status(project: Project) -> dict[str, Any]:
     with project.ledger.begin() as tx:
         ingests = list_snapshot_reports(tx)
-        answered = {a.item for a in list_annotations(tx, split="pool")}
-        missing = Counter(q.round for q in list_queries(tx) if q.item not in answered)
+        answered = {a.item for a in standing(list_annotations(tx, split="pool"))}
+        missing = queue.waiting_by_round(tx)
     table = round_table(project)
     stop = project.stop() if project.next_round() else None
     last = next((row for row in reversed(table) if row["value"] is not None), None)

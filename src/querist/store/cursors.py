@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from querist.store.ledger import Tx
 from querist.store.tables import cursors
@@ -14,5 +15,6 @@ def get_cursor(tx: Tx, source: str) -> str | None:
 
 
 def set_cursor(tx: Tx, source: str, at: str) -> None:
-    tx.execute(delete(cursors).where(cursors.c.source == source))
-    tx.execute(insert(cursors).values(source=source, at=at))
+    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(cursors).values(source=source, at=at)
+    tx.execute(statement.on_conflict_do_update(index_elements=["source"], set_={"at": at}))

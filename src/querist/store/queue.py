@@ -18,7 +18,6 @@ from querist.store.ledger import Tx, iso
 from querist.store.tables import annotations as given
 from querist.store.tables import leases, queries, queue
 
-
 _newer, _theirs = given.alias("newer"), given.alias("theirs")
 
 
@@ -70,9 +69,7 @@ def lease(tx: Tx, annotator: str, tab: str, n: int, *, now: datetime, minutes: f
     found = list(tx.execute(kept.order_by(*order).limit(n)).scalars())
     others = (
         select(func.count())
-        .where(
-            leases.c.item == queue.c.item, leases.c.annotator != annotator, leases.c.expires_at > at, ~_USED_UP
-        )
+        .where(leases.c.item == queue.c.item, leases.c.annotator != annotator, leases.c.expires_at > at, ~_USED_UP)
         .scalar_subquery()
     )
     free = select(queue.c.item).where(~queue.c.item.in_(held), ~answered, queue.c.answered + others < queue.c.wanted)
@@ -123,6 +120,11 @@ def waiting(tx: Tx, *, round: int | None = None) -> int:
     if round is not None:
         statement = statement.where(queue.c.round == round)
     return int(tx.execute(statement).scalar_one())
+
+
+def waiting_by_round(tx: Tx) -> dict[int, int]:
+    """Round -> items that still want an answer, for rounds that have any."""
+    return {row[0]: row[1] for row in tx.execute(select(queue.c.round, func.count()).group_by(queue.c.round))}
 
 
 def open_items(tx: Tx) -> list[str]:

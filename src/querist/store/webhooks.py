@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from querist.store.annotations import Annotation, annotations_between
 from querist.store.ledger import Tx, iso
-from querist.store.tables import annotations, rounds, steps
+from querist.store.tables import annotations as given
+from querist.store.tables import rounds, steps
 from querist.store.tables import webhook_deliveries as deliveries
 from querist.store.tables import webhook_positions as positions
 from querist.store.tables import webhook_received as received
@@ -43,12 +44,13 @@ class Delivery:
 
 @dataclass(frozen=True)
 class News:
-    """What a receiver has not been told: annotations, and numbers of rounds by what became of them."""
+    """What a receiver has not been told: annotations, rounds that were opened, and by step the rounds that ended it."""
 
-    annotations: Sequence[Annotation] = ()
-    opened: Sequence[int] = ()
-    completed: Sequence[int] = ()
-    evaluated: Sequence[int] = ()
+    annotations: Sequence[Annotation]
+    opened: Sequence[int]
+    ended: Mapping[str, Sequence[int]]
+    moved: Mapping[str, int]
+    """Where the receiver then stands, for `remember`; empty where it stands there already."""
 
 
 class Horizon(NamedTuple):
@@ -60,42 +62,40 @@ class Horizon(NamedTuple):
 
 
 def horizon(tx: Tx) -> Horizon:
-    """To be asked before `tx` writes: from then on it counts as a transaction that runs."""
-    newest = tx.execute(select(func.max(annotations.c.seq))).scalar() or 0
+    """To be asked before anything else in a transaction that writes nothing."""
+    newest = tx.execute(select(func.max(given.c.seq))).scalar() or 0
     oldest, following = (0, 0) if tx.dialect.name == "sqlite" else tx.execute(_TRANSACTIONS).one()
     return Horizon(newest, oldest, following)
 
 
 def news(tx: Tx, url: str, seen: Horizon) -> News:
-    """What has happened since the last call for this receiver; the first one tells the round that is open."""
-    found_row = tx.execute(select(positions).where(positions.c.url == url)).mappings().first()
-    row: Mapping[str, Any] = dict(found_row or {})  # Any: as the columns are
-    if not row:
-        opened = tx.execute(select(func.max(rounds.c.round))).scalar()
-        ends = [tx.execute(select(func.max(steps.c.round)).where(steps.c.name == name)).scalar() for name in _STEPS]
-        start = dict(zip(("opened", "completed", "evaluated"), [-1 if n is None else n for n in (opened, *ends)]))
-        tx.execute(
-            insert(positions).values(url=url, annotation=seen.newest, **start, seen=seen.newest, until=seen.next)
-        )
-        return News()
+    """What has happened since what was remembered for this receiver; at first, which round is open."""
+    known = tx.execute(select(positions).where(positions.c.url == url)).mappings().first()
+    row = known or _start(tx, seen)
     settled, candidate = _settled(row, seen)
     new, last = annotations_between(tx, row["annotation"], settled, limit=AT_ONCE)
-    opened_now = list(tx.execute(select(rounds.c.round).where(rounds.c.round > row["opened"])).scalars())
-    completed, evaluated = (_done(tx, name, row[column]) for name, column in _STEPS.items())
-    found = News(new, sorted(opened_now), completed, evaluated)
-    moved = {
-        "annotation": last,
-        "opened": max(opened_now, default=row["opened"]),
-        "completed": max(completed, default=row["completed"]),
-        "evaluated": max(evaluated, default=row["evaluated"]),
-        **candidate,
-    }
-    if any(row[name] != value for name, value in moved.items()):
-        tx.execute(update(positions).where(positions.c.url == url).values(moved))
-    return found
+    opened = sorted(tx.execute(select(rounds.c.round).where(rounds.c.round > row["opened"])).scalars())
+    ended = {name: _done(tx, name, row[column]) for name, column in _STEPS.items()}
+    moved = {"annotation": last, "opened": max(opened, default=row["opened"]), **candidate}
+    moved |= {column: max(ended[name], default=row[column]) for name, column in _STEPS.items()}
+    stays = known is not None and all(row[name] == value for name, value in moved.items())
+    return News(new, opened, ended, {} if stays else {"seen": row["seen"], "until": row["until"], **moved})
+
+
+def remember(tx: Tx, url: str, moved: Mapping[str, int]) -> None:
+    """Goes together with `put`: what was queued is no news any more."""
+    if moved:
+        dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+        new = dialect.insert(positions).values(url=url, **moved)
+        tx.execute(new.on_conflict_do_update(index_elements=["url"], set_=dict(moved)))
 
 
 _STEPS = {"human_labeling": "completed", "evaluation": "evaluated"}
+
+
+def _start(tx: Tx, seen: Horizon) -> dict[str, int]:
+    ends = {column: _last(tx, name) for name, column in _STEPS.items()}
+    return {"annotation": seen.newest, "opened": ends["completed"], **ends, "seen": seen.newest, "until": seen.next}
 
 
 def _last(tx: Tx, name: str) -> int:
@@ -113,6 +113,8 @@ def _settled(row: Any, seen: Horizon) -> tuple[int, dict[str, int]]:  # Any: a r
     SQLite writes one transaction at a time. PostgreSQL numbers annotations before they are committed, so that a lower
     number may come after a higher one: what was the newest is settled once all transactions that ran then have ended.
     """
+    if seen.newest == row["annotation"]:
+        return seen.newest, {}
     if seen.oldest == seen.next:
         return seen.newest, {"seen": seen.newest, "until": seen.next}
     if seen.oldest >= row["until"]:

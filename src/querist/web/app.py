@@ -13,7 +13,8 @@ from starlette.middleware import Middleware
 from querist import __version__
 from querist.pipeline.labeling import Desk
 from querist.pipeline.project import Project
-from querist.web import auth, page, problems, record, sign_in, tasks
+from querist.web import auth, label_studio, lead, page, problems, record, sign_in, tasks, webhooks
+from querist.web.deliverer import Deliverer
 from querist.web.door import Door
 from querist.web.limits import BodyLimit, SafeHeaders
 from querist.web.people import Gate
@@ -24,14 +25,17 @@ HERE = Path(__file__).parent
 
 def create_app(project: Project, *, gate: Gate) -> FastAPI:
     """The labeling page, the lead's pages and the HTTP API; `gate` says who asks."""
-    trainer = Trainer(project)
+    trainer, deliverer = Trainer(project), Deliverer(project)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         trainer.start()
+        deliverer.start()
         yield
         trainer.stop()
+        deliverer.stop()
 
+    door = [Middleware(Door, gate=gate)] if isinstance(gate, auth.Gate) else []
     app = FastAPI(
         title="querist",
         version=__version__,
@@ -40,17 +44,19 @@ def create_app(project: Project, *, gate: Gate) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
         lifespan=life,
-        middleware=[Middleware(SafeHeaders), Middleware(BodyLimit)],
+        middleware=[Middleware(SafeHeaders), *door, Middleware(BodyLimit)],
     )
     app.state.gate = gate
     problems.install(app)
     desk = Desk(project)
     if isinstance(gate, auth.Gate):
         app.include_router(sign_in.router(project, gate))
-        app.add_middleware(Door, gate=gate)
     app.include_router(page.router(desk))
     app.include_router(tasks.router(desk))
     app.include_router(tasks.images(desk))
     app.include_router(record.router(project, trainer))
+    app.include_router(lead.router(project, desk, trainer))
+    app.include_router(webhooks.router(project))
+    app.include_router(label_studio.router(project))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app

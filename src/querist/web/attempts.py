@@ -9,7 +9,7 @@ from threading import Lock
 
 
 class Attempts:
-    """At most `most` tries of a key within `minutes` of its first. Of more than `keys` keys the longest idle are lost."""
+    """At most `most` tries of a key within `minutes` of its first. Beyond `keys` keys the longest idle are lost."""
 
     def __init__(self, most: int, *, minutes: float, keys: int = 10_000) -> None:
         self._most, self._for, self._keys = most, timedelta(minutes=minutes), keys

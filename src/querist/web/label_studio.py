@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -25,6 +26,8 @@ from querist.web.problems import Problem
 log = logging.getLogger(__name__)
 MODEL_CLASS = "querist"
 NO_MODEL = "none"
+PAUSE_SECONDS = 1.0
+"""Joins the events of one click, and bounds how often strangers can make us ask."""
 
 
 class PredictRequest(BaseModel):
@@ -40,7 +43,8 @@ def router(project: Project) -> APIRouter:
     def allowed(request: Request) -> None:
         check(request, os.environ.get(project.settings.label_studio.backend_auth_env, ""))
 
-    routes = APIRouter(prefix="/ml", dependencies=[Depends(allowed)], include_in_schema=False)
+    routes = APIRouter(dependencies=[Depends(allowed)])
+    events = APIRouter()
     predictor = Predictor(project)
     pulling = Coalesced(lambda: _pull(project))
 
@@ -73,7 +77,8 @@ def router(project: Project) -> APIRouter:
         control = find_control(asked.label_config, labels)
         return {"results": [prediction_of(proba, control, version=made_by or NO_MODEL) for proba in found]}
 
-    @routes.post("/webhook", status_code=201)
+    # Label Studio sends events without the basic auth. Nothing that they say is believed: they only ask for a pull.
+    @events.post("/webhook", status_code=201)
     def webhook(later: BackgroundTasks, event: Annotated[Any, Body()] = None) -> dict[str, str]:
         # Label Studio waits for a second and tries once: every event is taken, and what it says is asked for later.
         later.add_task(pulling)
@@ -94,11 +99,14 @@ def router(project: Project) -> APIRouter:
     def accepted() -> dict[str, str]:
         return {"status": "ok"}
 
-    return routes
+    backend = APIRouter(prefix="/ml", include_in_schema=False)
+    backend.include_router(routes)
+    backend.include_router(events)
+    return backend
 
 
 class Coalesced:
-    """Work that runs once for all the calls that came while it ran, one at a time."""
+    """Work that runs once for all the calls that came while it ran, one at a time, with a pause before it."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
@@ -109,6 +117,7 @@ class Coalesced:
         self._wanted.set()
         while self._wanted.is_set() and self._busy.acquire(blocking=False):
             try:
+                time.sleep(PAUSE_SECONDS)
                 self._wanted.clear()
                 self._work()
             finally:

@@ -9,7 +9,7 @@ from querist.web.problems import respond
 
 BODY_BYTES = 1 << 20
 UPLOAD_BYTES = 64 << 20
-UPLOADS = ("/api/v1/labels/import",)
+UPLOADS = ("/api/v1/labels/import", "/api/v1/webhooks/labels", "/ml/predict", "/ml/webhook")
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"

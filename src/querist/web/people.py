@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Protocol
 from urllib.parse import quote
 
@@ -46,13 +46,13 @@ def visitor(
 Visitor = Annotated[Person | None, Depends(visitor)]
 
 
-def needs(role: Role, scope: str) -> Callable[[Request, Person | None], Person]:
+def needs(role: Role, scope: str) -> Callable[[Request, Person | None], Awaitable[Person]]:
     """A dependency that gives the person, if the role is at least `role` and a token has the scope.
 
     Others get 401 or 403, a browser that opens a page is sent to the sign-in.
     """
 
-    def allowed(request: Request, person: Visitor) -> Person:
+    async def allowed(request: Request, person: Visitor) -> Person:
         if person is None:
             if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
                 raise Problem(303, headers={"location": f"/sign-in?next={quote(request.url.path)}"})

@@ -11,10 +11,10 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from querist.core.errors import Busy, DataError, HoldoutError, NoSuchRound, QueristError, SettingError
+from querist.core.errors import Busy, DataError, HoldoutError, NoSuchRound, QueristError, ServiceError, SettingError
 
 MEDIA_TYPE = "application/problem+json"
-STATUS = {NoSuchRound: 404, HoldoutError: 409, Busy: 409, SettingError: 400, DataError: 400}
+STATUS = {NoSuchRound: 404, HoldoutError: 409, Busy: 409, SettingError: 400, DataError: 400, ServiceError: 502}
 
 
 class ProblemDetails(BaseModel):

@@ -6,14 +6,15 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from querist.pipeline import record
+from querist.pipeline.people import Person
 from querist.pipeline.project import Project
 from querist.store.annotations import page_of_annotations
 from querist.store.rounds import list_queries
-from querist.web.people import Lead
+from querist.web.people import Lead, needs
 from querist.web.problems import documented
 from querist.web.trainer import Trainer
 
@@ -149,7 +150,7 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
 
     @api.post("/labels/import")
     def import_labels(
-        person: Lead,
+        person: Annotated[Person, Depends(needs("lead", "labels"))],
         data: Annotated[bytes, Body(media_type="text/csv")] = b"",
         format: Annotated[Literal["csv", "jsonl"], Query()] = "csv",
         holdout: bool = False,

@@ -13,9 +13,7 @@ from querist.web.app import create_app
 from querist.web.auth import Gate
 
 
-def serve(
-    project: Project, *, host: str, port: int, names: Collection[str] = (), ready: Callable[[str], None]
-) -> None:
+def serve(project: Project, *, host: str, port: int, names: Collection[str] = (), ready: Callable[[str], None]) -> None:
     """Serves until it is interrupted; `port` 0 takes a free one. `ready` is told the address to open."""
     gate = Gate(project, host=host, names=names)
     app = create_app(project, gate=gate)

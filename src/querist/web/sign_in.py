@@ -103,7 +103,7 @@ def router(project: Project, gate: Gate) -> APIRouter:
     def ask_new(request: Request, person: Visitor) -> Response:
         if person is None:
             return RedirectResponse("/sign-in?next=/password", 303)
-        return show(request, "alone" if gate.alone else "password")
+        return show(request, "alone" if gate.alone else "password", name=person.name)
 
     @pages.post("/password")
     def change(request: Request, person: Visitor, old: Field = "", password: Field = "") -> Response:
@@ -114,7 +114,7 @@ def router(project: Project, gate: Gate) -> APIRouter:
         try:
             secret = sign_in.change_password(project, person.name, old, password)
         except AccountError:
-            return show(request, "password", status=422, said=words["account_unchanged"])
+            return show(request, "password", status=422, said=words["account_unchanged"], name=person.name)
         guessed(request, person.name)
         return enter(request, secret)
 

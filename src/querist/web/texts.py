@@ -24,11 +24,12 @@ EN = {
     "offline": "The server does not answer. Go on: your {n} answers are kept in this browser and sent later.",
     "offline_none": "The server does not answer. Trying again…",
     "signed_out": "Signed out. Your {n} answers are kept in this browser; sign in to send them.",
+    "signed_out_none": "Signed out. Sign in to go on.",
     "sign_in": "Sign in",
     "sign_out": "Sign out",
     "lead_pages": "Lead’s pages",
-    "full": "This browser’s storage is full or switched off, so the answer was not taken. Free some space (or wait until "
-    "the kept answers are sent) and answer again.",
+    "full": "This browser’s storage is full or switched off, so the answer was not taken. Free some space (or wait "
+    "until the kept answers are sent) and answer again.",
     "refused": "{n} answers were refused. They are kept here.",
     "refused_show": "Show",
     "refused_title": "Refused answers",
@@ -118,10 +119,11 @@ DE = {
     "saved": "Alles gespeichert",
     "sending": "{n} werden gespeichert",
     "kept": "{n} hier aufbewahrt",
-    "offline": "Der Server antwortet nicht. Weitermachen: Ihre {n} Antworten bleiben in diesem Browser und werden später "
-    "gesendet.",
+    "offline": "Der Server antwortet nicht. Weitermachen: Ihre {n} Antworten bleiben in diesem Browser und werden "
+    "später gesendet.",
     "offline_none": "Der Server antwortet nicht. Neuer Versuch läuft…",
     "signed_out": "Abgemeldet. Ihre {n} Antworten bleiben in diesem Browser; zum Senden anmelden.",
+    "signed_out_none": "Abgemeldet. Zum Weitermachen anmelden.",
     "sign_in": "Anmelden",
     "sign_out": "Abmelden",
     "lead_pages": "Seiten der Leitung",

@@ -73,8 +73,11 @@ def model_tag(queries: Sequence[Query]) -> str:
 
 
 def served_score(query: Query, *, newest: int, n_asked: int) -> float:
-    """Label Studio serves the lowest score first: 0 up to 1 by rank, below 0 what an older round left open."""
-    return query.rank / n_asked + query.round - newest
+    """Label Studio serves the lowest score first, and drops one that is not in 0..1.
+
+    By rank the newest round goes from a half to 1, the one before from a quarter to a half, and so on.
+    """
+    return (1 + query.rank / n_asked) / 2.0 ** (1 + newest - query.round)
 
 
 def data_of(query: Query, kind: str, image: str | None) -> dict[str, Any]:

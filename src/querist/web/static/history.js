@@ -42,6 +42,10 @@ export class History {
     return JSON.parse(this.#storage.getItem(this.#prefix + this.#numbers.at(-1)));
   }
 
+  clear() {
+    while (this.#numbers.length) this.#dropOldest();
+  }
+
   #dropOldest() {
     this.#storage.removeItem(this.#prefix + this.#numbers.shift());
   }

@@ -1,4 +1,6 @@
 const STEP = 1.25;
+const NOTCH = 100;
+const LINE = 33;
 const PAN = 80;
 const MOST = 20;
 
@@ -58,7 +60,8 @@ export class Picture {
 
   #wheel(event) {
     event.preventDefault();
-    this.zoom(event.deltaY < 0 ? STEP : 1 / STEP, ...this.#fromMiddle(event.clientX, event.clientY));
+    const notches = (event.deltaMode ? event.deltaY * LINE : event.deltaY) / NOTCH; // touchpads send small parts of one
+    this.zoom(STEP ** -Math.min(Math.max(notches, -1), 1), ...this.#fromMiddle(event.clientX, event.clientY));
   }
 
   #down(event) {

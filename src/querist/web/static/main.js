@@ -18,8 +18,7 @@ const tab = tabId();
 const api = new Api({ person, csrf: document.querySelector('meta[name="csrf"]').content });
 const outbox = new Outbox({ api, tab, place, person });
 const history = new History({ place, person });
-const isAnswered = (item) => outbox.waiting.some(({ annotation }) => annotation.item === item && !annotation.undo);
-const tasks = new Tasks({ api, tab, leaseMinutes: setup.lease_minutes, isAnswered });
+const tasks = new Tasks({ api, tab, leaseMinutes: setup.lease_minutes, underway: () => outbox.items });
 const stopwatch = new Stopwatch(setup.idle_seconds);
 const itemView = new ItemView({ say, language, shown });
 const labelBar = new LabelBar({ labels: setup.labels, say });
@@ -68,8 +67,14 @@ function showLast() {
   );
 }
 
+let reached = true;
+
+/** Answers and items go over the same line: when one gets through, the other tries at once. */
 function showStatus() {
-  status.show({ waiting: outbox.waiting.length, refused: outbox.refused.length, state: outbox.state });
+  const trouble = [outbox.state, tasks.state].find((state) => ["offline", "signed-out"].includes(state));
+  status.show({ waiting: outbox.waiting.length, refused: outbox.refused.length, state: trouble ?? "online" });
+  if (outbox.state === "online" && !reached) tasks.hurry();
+  reached = outbox.state === "online";
 }
 
 /** The answer is in the outbox before the next item shows. */
@@ -142,7 +147,7 @@ const commands = {
 const REPEATABLE = new Set(["zoomIn", "zoomOut", "panLeft", "panRight", "panUp", "panDown", "markNext", "markPrevious"]);
 
 function onKey(event) {
-  if (dialogIsOpen()) return;
+  if (event.defaultPrevented || dialogIsOpen()) return; // a dialog had the key
   const onButton = event.target.closest?.("button, a, summary");
   const { searching, queryEmpty } = labelBar;
   const meant = meaning(event, { labels: setup.labels, searching, queryEmpty });
@@ -199,7 +204,9 @@ function listen() {
   byId("help").addEventListener("click", commands.help);
   byId("banner-button").addEventListener("click", () => showRefused(say, outbox));
   byId("sign-out").addEventListener("click", async () => {
-    await api.post("/sign-out", {}).catch(() => {});
+    await tasks.release().catch(() => {});
+    history.clear(); // who comes next in this tab reads no item in it
+    await api.post("/sign-out", {}).catch(() => {}); // it answers with a redirect, which is not followed
     location.assign("/sign-in");
   });
 }
@@ -208,11 +215,12 @@ labelBar.onpick = (label) => answer(label);
 outbox.onchange = showStatus;
 outbox.onrefused = ({ item }) => tasks.reopen(item);
 tasks.onprogress = (progress) => {
-  const answers = outbox.waiting.reduce((sum, { annotation }) => sum + (annotation.undo ? -1 : 1), 0);
-  status.setProgress(progress, answers);
+  if (outbox.state !== "online") outbox.hurry();
+  status.setProgress(progress, outbox.items.size);
 };
 tasks.onchange = (isNew) => {
   if (isNew || !tasks.current) showCurrent();
+  showStatus();
 };
 nameKeys();
 listen();

@@ -25,9 +25,9 @@ export class Outbox {
   #failures = 0;
   #most = MOST;
   #lastOrder = 0;
+  #openedAt = Date.now();
   onchange = () => {};
   onrefused = () => {};
-  onprogress = () => {};
 
   constructor({ api, tab, place, person, storage = localStorage }) {
     this.#api = api;
@@ -80,6 +80,16 @@ export class Outbox {
     return this.#sorted().filter((entry) => entry.refused === null);
   }
 
+  /** The items whose answer the server does not know yet. */
+  get items() {
+    const items = new Set();
+    for (const { annotation } of this.waiting) {
+      if (annotation.undo) items.delete(annotation.item);
+      else items.add(annotation.item);
+    }
+    return items;
+  }
+
   get refused() {
     return this.#sorted().filter((entry) => entry.refused !== null);
   }
@@ -126,9 +136,9 @@ export class Outbox {
     return [...this.#entries.values()].sort((a, b) => a.order - b.order);
   }
 
-  /** Our own, and those of other tabs that have had the time to send them. */
+  /** Our own, and those of other tabs that were here before us or have had the time to send them. */
   #due() {
-    const old = Date.now() - ORPHAN_MS;
+    const old = Math.max(Date.now() - ORPHAN_MS, this.#openedAt);
     return this.waiting.filter((entry) => entry.tab === this.#tab || entry.order < old);
   }
 
@@ -153,7 +163,6 @@ export class Outbox {
       this.#state = "online";
       this.#failures = this.#take(answer.results) ? 0 : this.#failures + 1;
       this.#most = MOST;
-      if (answer.progress) this.onprogress(answer.progress);
     } catch (error) {
       if (error instanceof Refused) this.#blame(batch, error.message);
       else {

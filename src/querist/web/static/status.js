@@ -45,7 +45,7 @@ export class StatusView {
     saved.dataset.state = waiting && state !== "online" ? "kept" : waiting ? "sending" : "saved";
     saved.textContent = this.#say(saved.dataset.state, { n: waiting });
     if (this.#alarm) return;
-    if (state === "signed-out") this.#banner(this.#say("signed_out", { n: waiting }), { link: true });
+    if (state === "signed-out") this.#banner(this.#say(waiting ? "signed_out" : "signed_out_none", { n: waiting }), { link: true });
     else if (state === "offline") this.#banner(this.#say(waiting ? "offline" : "offline_none", { n: waiting }));
     else if (refused) this.#banner(this.#say("refused", { n: refused }), { button: true });
     else byId("banner").hidden = true;

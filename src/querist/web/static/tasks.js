@@ -13,7 +13,7 @@ export class Tasks {
   #api;
   #tab;
   #leaseMs;
-  #isAnswered;
+  #underway;
   #list = [];
   #done = new Set();
   #heldAt = 0;
@@ -27,12 +27,12 @@ export class Tasks {
   onchange = () => {};
   onprogress = () => {};
 
-  /** `isAnswered(item)` tells whether an answer is still on its way to the server. */
-  constructor({ api, tab, leaseMinutes, isAnswered }) {
+  /** `underway()` gives the set of items whose answers are still on their way to the server. */
+  constructor({ api, tab, leaseMinutes, underway }) {
     this.#api = api;
     this.#tab = tab;
     this.#leaseMs = leaseMinutes * 60_000;
-    this.#isAnswered = isAnswered;
+    this.#underway = underway;
   }
 
   get current() {
@@ -90,8 +90,17 @@ export class Tasks {
     this.#schedule(0);
   }
 
+  /** Gives back what has no answer; as the page goes, without waiting for the server's word. */
   leave() {
-    if (this.#list.length) this.#api.postAndLeave("/api/v1/tasks/release", { tab: this.#tab, items: this.held });
+    if (this.#list.length) this.#api.postAndLeave("/api/v1/tasks/release", this.#all());
+  }
+
+  async release() {
+    if (this.#list.length) await this.#api.post("/api/v1/tasks/release", this.#all());
+  }
+
+  #all() {
+    return { tab: this.#tab, items: this.held };
   }
 
   #schedule(wait) {
@@ -120,14 +129,13 @@ export class Tasks {
     const first = this.current;
     let wait = 0;
     try {
-      const onTheirWay = [...this.#done].filter(this.#isAnswered).length;
-      const n = Math.min(AHEAD + onTheirWay, MOST_AT_ONCE);
+      const n = Math.min(AHEAD + this.#underway().size, MOST_AT_ONCE); // the server hands those out once more
       const { tasks, progress } = await this.#api.post("/api/v1/tasks/lease", { tab: this.#tab, n });
       this.#heldAt = Date.now();
       this.#failures = 0;
       if (lapsed) this.#list = this.#list.slice(0, 1); // others may hold the rest by now
-      const here = new Set(this.held);
-      this.#list.push(...tasks.filter((t) => !here.has(t.item) && !this.#done.has(t.item) && !this.#isAnswered(t.item)));
+      const known = new Set([...this.held, ...this.#done, ...this.#underway()]);
+      this.#list.push(...tasks.filter((task) => !known.has(task.item)));
       this.#dry = this.#list.length < LOW;
       this.state = this.#list.length ? "full" : "empty";
       if (!this.#list.length) wait = LONGEST_WAIT_MS / 3;
