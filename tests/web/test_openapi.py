@@ -17,7 +17,7 @@ from querist.pipeline.project import Project
 from querist.web.app import create_app
 from querist.web.auth import Gate
 
-BY_CONTENT = {"POST /api/v1/labels/import"}
+BY_CONTENT = {"POST /api/v1/labels/import", "POST /api/v1/webhooks/labels"}
 """What a file or a signature holds, no schema can say."""
 
 

@@ -13,7 +13,11 @@ from querist.cli.loop import json_option, project_option
 
 URL = "http://localhost:8765"
 role_option = click.option(
-    "--role", type=click.Choice(["annotator", "lead", "admin"]), default="annotator", show_default=True
+    "--role",
+    type=click.Choice(["annotator", "lead", "admin"]),
+    default="annotator",
+    show_default=True,
+    help="What the person may do.",
 )
 url_option = click.option("--url", default=URL, show_default=True, help="Address of the server, for the link.")
 

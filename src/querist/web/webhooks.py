@@ -52,11 +52,18 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
+def _schema() -> dict[str, Any]:
+    """Of LabelsIn, in one piece: its parts could not be found from inside another document."""
+    schema = LabelsIn.model_json_schema()
+    schema["properties"]["annotations"]["items"] = schema.pop("$defs")["LabelIn"]
+    return schema
+
+
 def router(project: Project) -> APIRouter:
     api = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"])
-    asked = {"content": {"application/json": {"schema": LabelsIn.model_json_schema()}}, "required": True}
+    asked = {"content": {"application/json": {"schema": _schema()}}, "required": True}
 
-    @api.post("/labels", responses=documented(400, 401, 404, 409, 413), openapi_extra={"requestBody": asked})
+    @api.post("/labels", responses=documented(400, 401, 404, 409, 413, 422), openapi_extra={"requestBody": asked})
     def labels(
         body: Annotated[bytes, Depends(_body)],
         signature: Annotated[str, Header(alias=HEADER)] = "",
