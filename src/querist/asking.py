@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from querist.config import LabelingSettings, ObjectiveSettings, Settings
 from querist.core.hashing import key_of, unit_hash
-from querist.core.types import Indices, Probabilities
+from querist.core.types import Codes, Indices, Probabilities
 from querist.snapshots.payload import keep_image, payloads
 from querist.snapshots.snapshot import POOL
 from querist.step import Context, StepResult
@@ -126,6 +126,42 @@ def candidates(tx: Tx, ctx: Context) -> Indices:
 def usable(ctx: Context) -> Indices:
     """Positions that some round may ask: those of `candidates`, and those asked by now."""
     return np.flatnonzero(_usable(ctx))
+
+
+def gold_candidates(tx: Tx, ctx: Context) -> Indices:
+    """Positions of the pool whose label came with the data and that nobody was asked: they can test people."""
+    if not ctx.settings.labeling.gold_share or ctx.settings.data.label is None or ctx.oracle is not None:
+        return np.empty(0, dtype=np.intp)
+    known, _ = ctx.snapshot.labels("label", ctx.classes)
+    found = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL) & (known >= 0)
+    found[taken_positions(tx)] = False
+    return np.flatnonzero(found)
+
+
+def pick_gold(n: int, known: Codes, rng: np.random.Generator) -> Indices:
+    """Up to n random items of those whose class is known (`known` (n_items,), -1 where not), classes as even as can be.
+
+    In random order, so that place tells nothing; where fewer are known, all of them.
+    """
+    found = rng.permutation(np.flatnonzero(known >= 0))
+    turn = np.empty(len(found), dtype=np.int64)  # the how-manieth of its class
+    for code in np.unique(known[found]):
+        of_class = known[found] == code
+        turn[of_class] = np.arange(of_class.sum())
+    chosen: Indices = rng.permutation(found[np.argsort(turn, kind="stable")[:n]])
+    return chosen
+
+
+def mix_gold(queries: Sequence[Query], gold: Sequence[Query], rng: np.random.Generator) -> list[Query]:
+    """The queries in their order with the gold ones at random places, told apart by nothing that annotators see."""
+    places = set(rng.permutation(len(queries) + len(gold))[: len(gold)].tolist())
+    ours, theirs = iter(queries), iter(gold)
+    mixed = [next(theirs) if place in places else next(ours) for place in range(len(queries) + len(gold))]
+    known = {q.item for q in gold}
+    return [
+        replace(q, rank=rank, payload={**q.payload, "gold": True} if q.item in known else q.payload)
+        for rank, q in enumerate(mixed)
+    ]
 
 
 def _usable(ctx: Context) -> NDArray[np.bool_]:

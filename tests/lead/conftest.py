@@ -32,6 +32,8 @@ id = "id"
 text = ["text"]
 classes = ["pos", "neg", "<i>odd</i>"]
 context = ["product"]
+[preprocessing]
+steps = ["control"]
 [splits]
 test = 0.2
 [seed_set]

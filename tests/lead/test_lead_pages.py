@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -14,8 +15,10 @@ from web_client import ByHeader
 from querist.pipeline.people import audit_log
 from querist.pipeline.project import Project
 from querist.pipeline.review import relabel_or_wait, rule
+from querist.snapshots.snapshot import POOL
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, list_annotations
+from querist.store.rounds import Query, get_round, open_round
 from querist.web.app import create_app
 from querist.web.auth import Gate
 from querist.web.lead_texts import TEXTS
@@ -146,14 +149,14 @@ def test_who_has_what_and_a_release_frees_it(project: Project, lead: TestClient,
     with project.ledger.begin() as tx:
         held = queue.lease(tx, "ada", "t", 4, now=project.clock(), minutes=10)
     page = seen(lead, "/lead/queue")
-    assert "20 items want answers, 16 of them are with nobody." in page
+    assert "Items that want answers: 20; with nobody: 16." in page
     assert "Release the items of ada" in page
     assert f"<bdi>{held[0]}</bdi>" in page
     freed = lead.post("/lead/release", data={"annotator": "ada"})
     assert freed.headers["location"] == "/lead/queue?released=4"
     with project.ledger.begin() as tx:
         assert queue.holders(tx, now=project.clock()) == []
-    assert "4 items are free again." in seen(lead, "/lead/queue?released=4")
+    assert "Free again: 4." in seen(lead, "/lead/queue?released=4")
     assert [(e.who, e.what, e.detail) for e in audit_log(project)] == [
         ("lea", "leases released", {"user": "ada", "items": "4"})
     ]
@@ -205,7 +208,7 @@ def test_a_decision_is_the_resolved_label_until_it_is_taken_back(
         return next(row["resolved"] for row in answer_rows(disagreed) if row["id"] == items[0])
 
     page = seen(lead, "/lead/review")
-    assert "2 items have different labels." in page
+    assert "Items with different labels: 2." in page
     assert page.index(items[0]) < page.index(items[1])
     undecided = resolved()
     other = "pos" if undecided == "neg" else "neg"
@@ -216,7 +219,7 @@ def test_a_decision_is_the_resolved_label_until_it_is_taken_back(
     with disagreed.ledger.begin() as tx:
         rulings = [a for a in list_annotations(tx) if a.annotator == "lea"]
     assert [(a.label, a.details) for a in rulings] == [(other, {"adjudicated": True})]
-    assert "1 items have different labels." in seen(lead, "/lead/review")
+    assert "Items with different labels: 1." in seen(lead, "/lead/review")
     assert items[0] in seen(lead, "/lead/review?show=rulings")
     lead.post("/lead/review/take-back", data={"item": items[0]})
     assert resolved() == undecided
@@ -312,6 +315,34 @@ def test_forms_carry_the_csrf_value_of_the_session(disagreed: Project, items: li
     assert client.post("/lead/review", data=form).status_code == 403
     assert client.post("/lead/review", data={**form, "csrf": "wrong"}).status_code == 403
     assert client.post("/lead/review", data={**form, "csrf": csrf}).status_code == 303
+
+
+def test_pictures_and_tables_are_shown_as_to_the_annotators(project: Project, lead: TestClient) -> None:
+    shown = {"image": "ab" * 32, "columns": {"age": 41, "<b>city": None}}
+    query = Query(1, 0, "picture", 0, "pool", None, {}, "random", None, shown)
+    with project.ledger.begin() as tx:
+        open_round(tx, replace(get_round(tx, 0), round=1), [query], now=project.clock())
+    page = lead.get("/lead/review/item?item=picture").text
+    assert f'src="/images/{"ab" * 32}" alt="Image of item picture"' in page
+    assert '<th scope="row" dir="auto">age</th><td dir="auto">41</td>' in page
+    assert '<th scope="row" dir="auto">&lt;b&gt;city</th><td dir="auto">–</td>' in page
+    assert "Nobody has answered it." in page
+
+
+def test_labels_that_came_by_file_are_disputed_too(project: Project, items: list[str], lead: TestClient) -> None:
+    unasked = next(
+        item
+        for n in range(120)
+        if (item := f"r<{n}>") not in items and project.snapshot.splits()[project.snapshot.find([item])[item]] == POOL
+    )
+    file = project.folder / "labels.csv"
+    file.write_text(f"id,label,annotator\n{unasked},pos,ada\n{unasked},neg,bob\n", encoding="utf-8")
+    project.import_labels(file)
+    page = seen(lead, "/lead/review")
+    assert unasked in page
+    assert f"number {unasked.strip('r<>')} <script>" in page  # `seen` has resolved the entities
+    lead.post("/lead/review", data={"item": unasked, "label": "pos"})
+    assert "No item is disputed." in seen(lead, "/lead/review")
 
 
 def test_an_item_that_nobody_asked_has_no_card(lead: TestClient) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from querist.stages.human_labeling.gold import GoldResult, gold_accuracy, gold_results, pick_gold
+from querist.asking import pick_gold
+from querist.stages.human_labeling.gold import GoldResult, gold_accuracy, gold_results
 from querist.stages.human_labeling.resolve import Vote
 
 

@@ -94,7 +94,7 @@ class Desk:
         An answer is taken from whoever was handed its item, even after the lease: the work is done. A second answer
         of the same person corrects the first.
         """
-        now = self.project.clock()
+        now, names = self.project.clock(), {label["name"] for label in self.labels}
         with self.project.ledger.begin() as tx:
             items = {a.item for a in answers}
             asked = get_queries(tx, items)
@@ -103,7 +103,7 @@ class Desk:
             standing = {a.item: a for a in find_annotations(tx, items=items, annotator=annotator) if a.kind == "answer"}
             results, new = [], []
             for answer in answers:
-                why = self._refusal(answer, annotator, asked, held, known, standing)
+                why = self._refusal(answer, annotator, names, asked, held, known, standing)
                 if why is None and answer.id in known:
                     results.append(Result(answer.id, "known"))
                     continue
@@ -124,6 +124,7 @@ class Desk:
         self,
         answer: Answer,
         annotator: str,
+        names: Collection[str],
         asked: Mapping[str, Query],
         held: Collection[str],
         known: Mapping[str, Annotation],
@@ -141,7 +142,7 @@ class Desk:
         if answer.undo:
             now = standing.get(answer.item)
             return None if now and now.id == answer.supersedes else "there is no such answer of yours to undo"
-        if answer.label is not None and answer.label not in {label["name"] for label in self.labels}:
+        if answer.label is not None and answer.label not in names:
             return "no such label"
         if answer.seconds is not None and not (answer.seconds >= 0 and math.isfinite(answer.seconds)):
             return "seconds must be a number from 0 up"
@@ -156,6 +157,8 @@ class Desk:
         details = {name: told[name] for name, kind in DETAILS.items() if isinstance(told.get(name), kind)}
         if "prediction" in asked.payload:
             details["shown"] = self.shown_to(annotator)
+        if asked.payload.get("gold"):
+            details["gold"] = True
         before = standing.get(answer.item)
         return Annotation(
             id=answer.id,
@@ -179,7 +182,7 @@ class Desk:
             "item": query.item,
             "round": query.round,
             "rank": query.rank + 1,
-            "score": query.score,
+            "score": None if self.settings.gold_share else query.score,  # gold has none, and must not be told apart
             "text": payload.get("text"),
             "image": None if image is None else f"/images/{image}",
             "columns": dict(payload.get("columns", {})),

@@ -74,7 +74,7 @@ WORDS = {
     "lead_set_gold": "{share} der Elemente haben eine bekannte Antwort und zeigen, wie richtig Personen liegen.",
     "lead_set_itself": "Die nächste Runde startet von selbst, sobald eine Runde vollständig ist.",
     "lead_set_by_hand": "Die nächste Runde startet, wenn die Leitung es sagt.",
-    "lead_waiting": "{n} Elemente warten auf Antworten, {free} davon liegen bei niemandem.",
+    "lead_waiting": "Elemente, die auf Antworten warten: {n}; bei niemandem: {free}.",
     "lead_nothing_waits": "Nichts wartet auf eine Antwort.",
     "lead_holders": "Wer was hat",
     "lead_no_holders": "Zurzeit hat niemand ein Element.",
@@ -84,7 +84,7 @@ WORDS = {
     "lead_until": "Noch",
     "lead_release": "Freigeben",
     "lead_release_for": "Elemente von {name} freigeben",
-    "lead_released": "{n} Elemente sind wieder frei.",
+    "lead_released": "Wieder frei: {n}.",
     "lead_waits": "Was wartet",
     "lead_waits_first": "Die ersten {n}, in der Reihenfolge der Ausgabe.",
     "lead_item": "Element",
@@ -156,7 +156,7 @@ WORDS = {
     "lead_remarks": "Bemerkungen und Übersprungenes",
     "lead_relabel": "Neu oder noch einmal beschriften",
     "lead_rulings": "Entscheide",
-    "lead_disputed_help": "{n} Elemente haben verschiedene Labels. Ihr Entscheid allein zählt; er lässt sich "
+    "lead_disputed_help": "Elemente mit verschiedenen Labels: {n}. Ihr Entscheid allein zählt; er lässt sich "
     "zurücknehmen.",
     "lead_disputed_none": "Kein Element ist umstritten.",
     "lead_more": "Die nächsten {n}",

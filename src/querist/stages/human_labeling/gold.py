@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-import numpy as np
-
-from querist.core.types import Codes, Indices
 from querist.stages.human_labeling.resolve import Vote
 
 
@@ -19,20 +16,6 @@ class GoldResult:
 
     right: int
     asked: int
-
-
-def pick_gold(n: int, known: Codes, rng: np.random.Generator) -> Indices:
-    """Up to n random items of those whose class is known (`known` (n_items,), -1 where not), classes as even as can be.
-
-    In random order, so that place tells nothing; where fewer are known, all of them.
-    """
-    found = rng.permutation(np.flatnonzero(known >= 0))
-    turn = np.empty(len(found), dtype=np.int64)  # the how-manieth of its class
-    for code in np.unique(known[found]):
-        of_class = known[found] == code
-        turn[of_class] = np.arange(of_class.sum())
-    chosen: Indices = rng.permutation(found[np.argsort(turn, kind="stable")[:n]])
-    return chosen
 
 
 def gold_results(answers: Iterable[Vote], truth: Mapping[str, str]) -> dict[str, GoldResult]:

@@ -7,12 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from querist import plugins
-from querist.asking import Asked, build_queries, items_left, keep_images, write_round
+from querist.asking import (
+    Asked,
+    build_queries,
+    gold_candidates,
+    items_left,
+    keep_images,
+    mix_gold,
+    pick_gold,
+    write_round,
+)
 from querist.core.errors import LedgerError, SnapshotCorrupt
 from querist.core.hashing import key_of
 from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.selection import stream
+from querist.core.types import Indices
 from querist.pools import Known, Scored, make_pool, terms_of
 from querist.stages.query_strategy.ask import ask
 from querist.stages.query_strategy.reasons import explain
@@ -22,7 +32,7 @@ from querist.store.ledger import Tx
 from querist.store.models import Model
 from querist.store.rounds import Query
 from querist.store.steps import find_step
-from querist.training import Labels, current_model, find_labels, load_learner, open_labels
+from querist.training import Labels, current_model, find_labels, load_learner, open_labels, predict
 
 
 @dataclass(frozen=True)
@@ -33,10 +43,11 @@ class Inputs:
     affordable: int | None
     memory: str | None
     previous: str | None
+    gold: Indices
 
     @property
     def key(self) -> str:
-        return key_of(self.scored["scores"], self.model.version, self.affordable)
+        return key_of(self.scored["scores"], self.model.version, self.affordable, self.gold)
 
 
 @dataclass(frozen=True)
@@ -78,14 +89,17 @@ class QueryStrategy:
             affordable=items_left(effort(tx), ctx.settings, oracle=ctx.oracle is not None),
             memory=before.result.get("memory") if before else None,
             previous=then.result["scores"] if then else None,
+            gold=gold_candidates(tx, ctx),
         )
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
         arrays = ctx.artifacts.get_arrays(inputs.scored["scores"])
         positions, proba, scores = (arrays[name] for name in ("positions", "proba", "scores"))
-        batch = min(ctx.settings.query.batch_size, len(positions))
+        batch = ctx.settings.query.batch_size
         if inputs.affordable is not None:
             batch = min(batch, inputs.affordable)
+        gold = min(round(ctx.settings.labeling.gold_share * batch), len(inputs.gold))
+        batch = min(batch - gold, len(positions))
         settings, memory = ctx.settings, remember(inputs.memory, ctx)
         pool = make_pool(
             self.strategy,
@@ -115,7 +129,20 @@ class QueryStrategy:
             note=chosen.note,
             reasons=explain(picked, ctx.classes, chosen.reasons),
         )
-        return Outputs(asked, build_queries(asked, ctx), memory)
+        queries = build_queries(asked, ctx)
+        if gold:
+            queries = mix_gold(queries, self._gold(gold, inputs, ctx), stream(settings.project.seed, ctx.round, "gold"))
+        return Outputs(asked, queries, memory)
+
+    def _gold(self, n: int, inputs: Inputs, ctx: Context) -> list[Query]:
+        """Items with a known answer; they come with a prediction like any other."""
+        codes, _ = ctx.snapshot.labels("label", ctx.classes)
+        rng = stream(ctx.settings.project.seed, ctx.round, "pick gold")
+        positions = inputs.gold[pick_gold(n, codes[inputs.gold], rng)]
+        proba = predict(inputs.model, load_learner(inputs.model, ctx), positions, ctx)
+        reasons = explain(proba, ctx.classes, [""] * n)
+        asked = Asked(positions, None, [], proba, "gold", inputs.model.version, {}, "", reasons)
+        return build_queries(asked, ctx)
 
     def keep(self, outputs: Outputs, ctx: Context) -> Kept:
         learned = outputs.memory.arrays()
