@@ -1,7 +1,13 @@
-"""50 annotators at once against one `querist serve`, 10,000 items, on SQLite and PostgreSQL, with and without kills."""
+"""50 annotators at once against one `querist serve`, 10,000 items, with and without kills of the server.
+
+On SQLite, and on PostgreSQL where QUERIST_POSTGRES is the URL of an empty database. Where nobody pauses before an answer
+the server is as busy as it can be; people take a second at least.
+"""
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -13,24 +19,34 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "shared"))
 PEOPLE, ITEMS, KILLS = 50, 10_000, 5
 
 
-def rows(people: int = PEOPLE, items: int = ITEMS) -> list[Row]:
+def rows(people: int = PEOPLE, items: int = ITEMS, think: float = 1.0) -> list[Row]:
     from crowd import make_project, play
 
     found = []
-    for kills in (0, KILLS):
+    plans = [("SQLite", 0, 0.0), ("SQLite", 0, think), ("SQLite", KILLS, 0.0)]
+    if url := os.environ.get("QUERIST_POSTGRES"):
+        plans.append(("PostgreSQL", KILLS, 0.0))
+    for database, kills, pause in plans:
+        ledger = url if database == "PostgreSQL" and url else "sqlite:///.querist/ledger.db"
         with tempfile.TemporaryDirectory(prefix="querist-bench-") as folder:
-            project = make_project(Path(folder), items, overlap=1)
-            played = play(project, people, kills=kills, seconds_between=5.0)
+            project = make_project(Path(folder), items, overlap=1, ledger=ledger)
+            played = play(project, people, kills=kills, seconds_between=10.0, think=pause)
+        how = f"{pause:g} s between answers" if pause else "no pause"
+        what = f"{database}, {people} people, {items:,} items, {how}, {played['kills']} kills"
         exact = len(played["answers"]) == items and set(played["answers"].values()) == {1}
-        what = f"{people} annotators, {items:,} items on SQLite" + (f", {played['kills']} kills" if kills else "")
         found.append(Row(f"{what}: each answered once", "yes" if exact else "NO", "yes"))
-        rate = items / played["seconds"]
-        found.append(Row(f"{what}: answers a second", f"{rate:.0f}", ""))
-        for name, goal in (("next", ""), ("submit", "20 / 50 ms")):
-            p50, p99 = (played[name][int(q * (len(played[name]) - 1))] for q in (0.5, 0.99))
-            found.append(Row(f"{what}: {name} p50 / p99", f"{1e3 * p50:.0f} / {1e3 * p99:.0f} ms", goal))
+        found.append(Row("  answers a second", f"{items / played['seconds']:.0f}", ""))
+        for name in ("next", "submit"):
+            p50, p99 = (1e3 * played[name][int(q * (len(played[name]) - 1))] for q in (0.5, 0.99))
+            found.append(
+                Row(f"  {name} p50 / p99", f"{p50:.0f} / {p99:.0f} ms", "20 / 50 ms together" if pause else "")
+            )
     return found
 
 
 if __name__ == "__main__":
-    print_table(rows(*map(int, sys.argv[1:])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--items", type=int, default=ITEMS)
+    parser.add_argument("--think", type=float, default=1.0, help="seconds between two answers of a person")
+    print_table(rows(**vars(parser.parse_args())))

@@ -82,9 +82,9 @@ class Server:
 class Annotator(threading.Thread):
     """Takes items twenty at a time and answers each by a request of its own, again until it is acknowledged."""
 
-    def __init__(self, port: int, token: str, *, batch: int = 20) -> None:
+    def __init__(self, port: int, token: str, *, think: float = 0.0, batch: int = 20) -> None:
         super().__init__(daemon=True)
-        self.port, self.token, self.batch = port, token, batch
+        self.port, self.token, self.think, self.batch = port, token, think, batch
         self.tab = uuid4().hex
         self.dice = random.Random(token)
         self.times: dict[str, list[float]] = {"next": [], "submit": []}
@@ -92,8 +92,10 @@ class Annotator(threading.Thread):
         self.connection: http.client.HTTPConnection | None = None
 
     def run(self) -> None:
+        time.sleep(self.think * self.dice.random())
         while tasks := self.post("next", "/api/v1/tasks/lease", {"tab": self.tab, "n": self.batch})["tasks"]:
             for task in tasks:
+                time.sleep(self.think * self.dice.uniform(0.5, 1.5))
                 answer = {"id": uuid4().hex, "item": task["item"], "label": self.dice.choice(["pos", "neg"])}
                 found = self.post("submit", "/api/v1/annotations", {"tab": self.tab, "annotations": [answer]})
                 assert found["results"][0]["status"] in ("stored", "known"), found
@@ -122,15 +124,19 @@ class Annotator(threading.Thread):
             return found
 
 
-def play(project: Project, n_people: int, *, kills: int = 0, seconds_between: float = 2.0) -> dict[str, Any]:
-    """All items answered by n people; the server is killed and started again `kills` times in the middle."""
+def play(
+    project: Project, n_people: int, *, kills: int = 0, seconds_between: float = 2.0, think: float = 0.0
+) -> dict[str, Any]:
+    """All items answered by n people, each of whom thinks for about `think` seconds before an answer; the server is
+    killed and started again `kills` times in the middle.
+    """
     names = [f"p{i}" for i in range(n_people)]
     for name in names:
         add_user(project, name, "annotator", by="test")
     tokens = [make_token(project, name, ["tasks"], days=None, by="test")[1] for name in names]
     server = Server(project.folder)
     server.start()
-    people = [Annotator(server.port, token) for token in tokens]
+    people = [Annotator(server.port, token, think=think) for token in tokens]
     start = time.perf_counter()
     for person in people:
         person.start()

@@ -81,7 +81,7 @@ def test_an_answered_item_leaves_the_queue_and_an_undone_one_comes_back(ledger: 
     first = answer(ledger, "ada", "r0-0")
     assert (waiting(ledger), lease(ledger, "ada", 5)) == (1, ["r0-1"])
     answer(ledger, "ada", "r0-0", supersedes=first, kind="undo")
-    assert (waiting(ledger), lease(ledger, "ada", 5)) == (2, ["r0-0", "r0-1"])
+    assert (waiting(ledger), lease(ledger, "ada", 5)) == (2, ["r0-1", "r0-0"])
 
 
 def test_an_item_that_wants_two_answers_gets_them_from_two_people(ledger: Ledger) -> None:

@@ -91,6 +91,7 @@ def test_undo_brings_the_item_back(as_person: AsPerson, waiting: Project) -> Non
     back = {"id": uuid4().hex, "item": item, "undo": True, "supersedes": first["id"]}
     assert send(ada, back, back)[0]["status"] == "stored"
     assert lease(ada)[0]["item"] == item
+    assert item not in [t["item"] for t in lease(as_person("ben"), 20)]
     (again,) = send(ada, {**back, "id": uuid4().hex})
     assert again["why"] == "there is no such answer of yours to undo"
     send(ada, entry(item, None, details={"reason": "unsure", "flag": True}))

@@ -31,7 +31,7 @@ def agreement(project: Project, *, round: int | None = None) -> dict[str, Any]:
     with different labels that no ruling has settled. Gold items belong to no round: their results are of all rounds.
     Raises NoSuchRound.
     """
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         answers = standing(list_annotations(tx, split="pool"))
         asked = None
         if round is not None:

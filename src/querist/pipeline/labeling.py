@@ -117,6 +117,8 @@ class Desk:
                         standing[made.item] = made
                     new.append(made)
             add_annotations(tx, new, now=now)
+            if undone := [a.item for a in new if a.kind == "undo" and a.item not in standing]:
+                queue.hold_again(tx, annotator, undone, now=now, minutes=self.settings.lease_minutes)
             progress = self._progress(tx, annotator, now)
         return results, progress
 

@@ -28,7 +28,7 @@ DAYS = 7
 
 def overview(project: Project) -> dict[str, Any]:
     """The open round and how far it is, all rounds, and what labeling has cost."""
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         number = newest_round(tx)
         opened = None if number is None else get_round(tx, number)
         total = 0 if number is None else count_queries(tx, number)
@@ -54,14 +54,14 @@ def overview(project: Project) -> dict[str, Any]:
 
 
 def round_numbers(project: Project) -> list[int]:
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         return [r.round for r in list_rounds(tx)]
 
 
 def who_has_what(project: Project) -> dict[str, Any]:
     """{"people": who holds items under lease, "waiting": how many items want answers, "items": the first of them}."""
     now = project.clock()
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         held = queue.holders(tx, now=now)
         open_ = queue.open_items(tx)
         asked = get_queries(tx, open_[:SHOWN])
@@ -108,7 +108,7 @@ def people(project: Project) -> dict[str, Any]:
     Rulings of leads are no answers. Days are those of UTC; `per_hour` counts measured time alone.
     """
     now = project.clock()
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         given = [a for a in list_annotations(tx, split="pool") if not vote_of(a).adjudicated]
         asked = list_queries(tx)
     known = {row["annotator"]: row for row in agreement(project)["annotators"]}

@@ -26,7 +26,7 @@ PARTS_OF_THE_LEARNER = ("fit", "predict")
 def round_table(project: Project) -> list[dict[str, Any]]:
     """One row per round: what was asked, the labels known, the objective's metric with its interval, the time."""
     metric = project.settings.objective.metric
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         rounds, steps = list_rounds(tx), list_steps(tx)
         metrics = {(m.round, m.name): m for m in list_metrics(tx)}
         changes = learner_changes(list_models(tx), steps)
@@ -75,7 +75,7 @@ def learner_changes(models: Sequence[Model], steps: Sequence[Done]) -> defaultdi
 
 
 def status(project: Project) -> dict[str, Any]:
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         ingests = list_snapshot_reports(tx)
         answered = {a.item for a in standing(list_annotations(tx, split="pool"))}
         missing = queue.waiting_by_round(tx)
@@ -113,13 +113,13 @@ def status(project: Project) -> dict[str, Any]:
 
 
 def last_spent(project: Project) -> dict[str, float] | None:
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         evaluations = [s for s in list_steps(tx) if s.name == "evaluation"]
     return dict(evaluations[-1].result["spent"]) if evaluations else None
 
 
 def show_round(project: Project, number: int) -> dict[str, Any]:
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         found = get_round(tx, number)
         queries = list_queries(tx, number)
         annotations = list_annotations(tx, split="pool")

@@ -47,7 +47,7 @@ def cards(project: Project, items: Sequence[str]) -> list[dict[str, Any]]:
 
     An item that nobody asked or answered has no card.
     """
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         asked = get_queries(tx, items)
         said: dict[str, list[Annotation]] = {}
         for a in standing(annotations_of(tx, items)):
@@ -60,7 +60,7 @@ def cards(project: Project, items: Sequence[str]) -> list[dict[str, Any]]:
 
 def remarks(project: Project) -> dict[str, Any]:
     """{"total", "rows"}: answers with a flag, a note, or a skip in place of a label, newest first."""
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         given = [a for a in standing(list_annotations(tx, split="pool")) if not vote_of(a).adjudicated]
         found = [a for a in given if a.label is None or a.note or a.details.get("flag")]
         shown = sorted(found, key=lambda a: a.at, reverse=True)[:MOST_REMARKS]
@@ -71,7 +71,7 @@ def remarks(project: Project) -> dict[str, Any]:
 
 def rulings(project: Project) -> list[dict[str, Any]]:
     """The rulings that stand, newest first."""
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         given = [a for a in standing(list_annotations(tx, split="pool")) if vote_of(a).adjudicated]
     return [{"item": a.item, **_answer(a)} for a in sorted(given, key=lambda a: a.at, reverse=True)]
 
@@ -123,7 +123,7 @@ def relabel_or_wait(project: Project) -> dict[str, Any]:
     What the model thinks of an item is what it thought when it asked for it, before it had seen any label of it. Items
     that were asked without a prediction are left out, and so are those that a ruling has settled.
     """
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         asked = [q for q in list_queries(tx) if q.payload.get("prediction")]
         answers = [a for a in standing(list_annotations(tx, split="pool")) if not is_gold(a)]
         open_ = set(queue.open_items(tx))

@@ -41,7 +41,7 @@ class Annotation(NamedTuple):
 
 
 def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> int:
-    """Inserts those whose id is new and returns how many were; the queue follows."""
+    """Inserts those whose id is new and returns how many were; queue and leases follow."""
     if not added:
         return 0
     rows = [{**a._asdict(), "at": a.at or iso(now), "details": _to_json(a.details)} for a in added]
@@ -49,6 +49,7 @@ def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> in
     new = dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
     n_new = len(tx.execute(new, rows).all())
     queue.follow(tx, {a.item for a in added})
+    queue.close(tx, {(a.item, a.annotator) for a in added}, now=now)
     return n_new
 
 

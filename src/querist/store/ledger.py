@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ from querist.store import tables
 
 Tx: TypeAlias = Connection
 READING = "querist_reading"
+PATIENCE = 30.0
+"""Seconds to wait for those who write."""
 
 
 class Ledger:
@@ -28,6 +31,8 @@ class Ledger:
 
     def __init__(self, url: str, *, base: Path = Path()) -> None:
         self._engine = _engine(url, base)
+        # SQLite lets one write at a time, and lets the others sleep and try again; in a line they wait less.
+        self._line = Lock() if self._engine.dialect.name == "sqlite" else None
         try:
             with self._engine.begin() as tx:
                 if not inspect(tx).has_table("schema_version"):
@@ -58,8 +63,14 @@ class Ledger:
     @contextmanager
     def begin(self) -> Iterator[Tx]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
-        with self._begin(self._engine) as tx:
-            yield tx
+        if self._line is not None and not self._line.acquire(timeout=PATIENCE):
+            raise LedgerError(f"the ledger {self.url} was busy for {PATIENCE:g} seconds; try again")
+        try:
+            with self._begin(self._engine) as tx:
+                yield tx
+        finally:
+            if self._line is not None:
+                self._line.release()
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -126,7 +137,7 @@ def _engine(url: str, base: Path) -> Any:  # Any: sqlalchemy's Engine, untyped i
         if file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
             return _read_only(parsed, file)
         file.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": 30, "isolation_level": None})
+    engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": PATIENCE, "isolation_level": None})
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _: object) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from querist.store.ledger import Tx, iso
@@ -25,10 +25,6 @@ _newer, _theirs = given.alias("newer"), given.alias("theirs")
 def stands(table: Any = given) -> tuple[ColumnElement[bool], ...]:  # Any: the table or an alias of it
     """Conditions of an answer that was neither undone nor corrected."""
     return table.c.kind == "answer", ~exists().where(_newer.c.supersedes == table.c.id)
-
-
-# A lease is used up when its holder has answered the item.
-_USED_UP = exists().where(_theirs.c.item == leases.c.item, _theirs.c.annotator == leases.c.annotator, *stands(_theirs))
 
 
 def put(tx: Tx, items: Sequence[dict[str, Any]]) -> None:
@@ -68,11 +64,17 @@ def lease(tx: Tx, annotator: str, tab: str, n: int, *, now: datetime, minutes: f
     kept = select(queue.c.item).where(queue.c.item.in_(held.where(leases.c.tab == tab)), ~answered)
     found = list(tx.execute(kept.order_by(*order).limit(n)).scalars())
     others = (
-        select(func.count())
-        .where(leases.c.item == queue.c.item, leases.c.annotator != annotator, leases.c.expires_at > at, ~_USED_UP)
-        .scalar_subquery()
+        select(leases.c.item, func.count().label("n"))
+        .where(leases.c.expires_at > at, leases.c.annotator != annotator)
+        .group_by(leases.c.item)
+        .subquery()
     )
-    free = select(queue.c.item).where(~queue.c.item.in_(held), ~answered, queue.c.answered + others < queue.c.wanted)
+    spoken_for = queue.c.answered + func.coalesce(others.c.n, 0)
+    free = (
+        select(queue.c.item)
+        .outerjoin(others, others.c.item == queue.c.item)
+        .where(~queue.c.item.in_(held), ~answered, spoken_for < queue.c.wanted)
+    )
     if len(found) < n:
         wanted = free.order_by(*order).limit(n - len(found)).with_for_update(skip_locked=True, of=queue)
         locked = list(tx.execute(wanted).scalars())
@@ -106,6 +108,20 @@ def release(
     return int(tx.execute(statement.values(expires_at=iso(now))).rowcount)
 
 
+def close(tx: Tx, answered: Collection[tuple[str, str]], *, now: datetime) -> None:
+    """Ends the leases of (item, annotator) pairs that were answered."""
+    this = leases.c.item == bindparam("of_item"), leases.c.annotator == bindparam("of_annotator")
+    ended = update(leases).where(*this, leases.c.expires_at > iso(now)).values(expires_at=iso(now))
+    tx.execute(ended, [{"of_item": item, "of_annotator": annotator} for item, annotator in answered])
+
+
+def hold_again(tx: Tx, annotator: str, items: Collection[str], *, now: datetime, minutes: float) -> None:
+    """Gives back the leases of items whose answer the annotator has undone."""
+    until = iso(now + timedelta(minutes=minutes))
+    mine = leases.c.annotator == annotator, leases.c.item.in_(list(items))
+    tx.execute(update(leases).where(*mine).values(expires_at=until))
+
+
 def ever_held(tx: Tx, annotator: str, items: Collection[str]) -> set[str]:
     """Which of the items were handed to the annotator, be the lease over or not: they may answer late."""
     held = select(leases.c.item).where(leases.c.annotator == annotator)
@@ -136,7 +152,7 @@ def holders(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
     """Who has what: annotator, item and expires_at of every lease that lasts."""
     live = select(leases.c.annotator, leases.c.item, leases.c.given_at, leases.c.expires_at)
     open_ = leases.c.item.in_(select(queue.c.item))
-    found = live.where(leases.c.expires_at > iso(now), open_, ~_USED_UP)
+    found = live.where(leases.c.expires_at > iso(now), open_)
     return [dict(row) for row in tx.execute(found.order_by(leases.c.annotator, leases.c.item)).mappings()]
 
 

@@ -155,6 +155,7 @@ leases = _table(
     Column("given_at", String(32), nullable=False),
     Column("expires_at", String(32), nullable=False),
     Index("leases_by_annotator", "annotator", "expires_at"),
+    Index("leases_by_end", "expires_at"),
 )
 
 users = _table(
