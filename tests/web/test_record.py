@@ -49,6 +49,24 @@ def test_annotations_are_followed_from_where_one_stopped(as_person: AsPerson) ->
     assert [a["item"] for a in later["annotations"]] == [items[2]]
 
 
+def test_the_model_is_asked_about_items_and_texts(as_person: AsPerson, waiting: Project) -> None:
+    lead = as_person("lea", "lead")
+    subjects = {"subjects": [{"text": "great lovely superb"}, {"text": "awful boring weak"}, {"item": "nowhere"}]}
+    assert lead.post("/api/v1/predictions", json=subjects).json() == {"model_version": None, "predictions": [None] * 3}
+    ada = as_person("ada")
+    send(ada, *(entry(t["item"], t["context"]["label"]) for t in lease(ada, 20)))
+    assert waiting.run().status == "waiting"
+    answer = lead.post("/api/v1/predictions", json=subjects).json()
+    good, bad, unknown = answer["predictions"]
+    assert good["pos"] > 0.5 > bad["pos"]
+    assert unknown is None
+    assert answer["model_version"] == waiting.show_round(0)["models"][0]["version"]
+    item = waiting.show_round(1)["queries"][0]
+    (of_item,) = lead.post("/api/v1/predictions", json={"subjects": [{"item": item["id"]}]}).json()["predictions"]
+    assert sum(of_item.values()) == pytest.approx(1)
+    assert ada.post("/api/v1/predictions", json=subjects).status_code == 403
+
+
 def test_a_round_that_is_not_there_is_404(as_person: AsPerson) -> None:
     answer = as_person("lea", "lead").get("/api/v1/rounds/7")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

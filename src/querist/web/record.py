@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from querist.pipeline import record
 from querist.pipeline.people import Person
+from querist.pipeline.predictor import Predictor, Subject
 from querist.pipeline.project import Project
 from querist.store.annotations import page_of_annotations
 from querist.store.rounds import list_queries
@@ -67,6 +68,24 @@ class Annotations(Strict):
     next: str | None
 
 
+class SubjectIn(Strict):
+    """An item that was asked, by its id, or a text."""
+
+    item: str | None = Field(default=None, max_length=1_000)
+    text: str | None = Field(default=None, max_length=100_000)
+
+
+class PredictionRequest(Strict):
+    subjects: list[SubjectIn] = Field(min_length=1, max_length=100)
+
+
+class Predictions(Strict):
+    """The probability of each label for each subject; null where nothing is known of it, or before the first model."""
+
+    model_version: str | None
+    predictions: list[dict[str, float] | None]
+
+
 class Imported(Strict):
     """Rows read, labels added, rows without a label, and labels known already."""
 
@@ -85,6 +104,7 @@ class Training(Strict):
 
 
 def router(project: Project, trainer: Trainer) -> APIRouter:
+    predictor = Predictor(project)
     api = APIRouter(prefix="/api/v1", tags=["record"], responses=documented(400, 401, 403, 404, 409, 413, 422))
 
     @api.get("/status")
@@ -133,6 +153,12 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
         """{"rounds": {number: {metric: {"value", "low", "high", "n_items"}}}} on the holdout."""
         numbers = [row["round"] for row in record.round_table(project)]
         return {"rounds": {str(n): record.show_round(project, n)["metrics"] for n in numbers}}
+
+    @api.post("/predictions")
+    def predictions(given: PredictionRequest, _: Lead) -> Predictions:
+        """What the current model thinks of items that were asked, or of any texts."""
+        version, found = predictor.predict([Subject(one.item, one.text) for one in given.subjects])
+        return Predictions(model_version=version, predictions=found)
 
     @api.get("/annotations")
     def annotations(_: Lead, cursor: Cursor = None, limit: Limit = 100) -> Annotations:
