@@ -133,7 +133,7 @@ def select(
     scores = None
     if rows is not None and "scores" in made.needs:
         importance = _class_weights(class_weights)
-        scores, _ = combine(weights, rows, combination=combination, class_weights=importance)
+        scores, _ = combine(weights, rows, combination=combination, class_weights=importance, checked=True)
     space = None if embeddings is None else check_embeddings(embeddings)
     near = labeled_embeddings if labeled_embeddings is not None or space is None else space[known]
     codes = None if labels is None else _column_codes(np.asarray(labels)[known], rows)

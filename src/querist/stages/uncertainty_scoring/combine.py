@@ -22,14 +22,16 @@ def combine(
     *,
     combination: str = "rank",
     class_weights: Scores | None = None,
+    checked: bool = False,
 ) -> tuple[Scores, dict[str, Scores]]:
     """The (n_items,) scores of the weighted measures, and the raw score of each measure by its name.
 
-    `class_weights` (n_classes,) multiply each score by what the item's class is expected to weigh. Raises ShapeError
-    on bad probabilities, UnknownName on an unknown measure, SettingError on useless weights.
+    `class_weights` (n_classes,) multiply each score by what the item's class is expected to weigh. `checked` says
+    that the caller has looked at the probabilities. Raises ShapeError on bad ones, UnknownName on an unknown measure,
+    SettingError on useless weights.
     """
     check_weights(weights)
-    proba = check_proba(proba)
+    proba = proba if checked else check_proba(proba)
     parts = {name: check_scores(find("measures", name)(proba), n_items=len(proba)) for name in weights}
     if class_weights is None:
         return join(weights, parts, combination=combination), parts
