@@ -11,6 +11,7 @@ pytest.importorskip("fastapi", reason="the extra web is not installed")
 pytest.importorskip("argon2", reason="the extra web is not installed")
 from fastapi.testclient import TestClient
 
+from querist.pipeline.people import make_token
 from querist.pipeline.project import Project
 from querist.web.app import create_app
 from querist.web.auth import Gate
@@ -52,3 +53,12 @@ def test_an_image_is_not_reached_by_a_path(team: Project, sign_in: Any, folder: 
         answer = app.get(path)
         assert answer.status_code in (404, 422), path
         assert "import" not in answer.text
+
+
+@pytest.mark.parametrize(("scope", "may"), [("labels", True), ("rounds", True), ("tasks", False)])
+def test_a_token_for_labels_gets_them_out_as_well_as_in(team: Project, scope: str, may: bool) -> None:
+    _, token = make_token(team, "lee", [scope], days=None, by="test")
+    client = TestClient(create_app(team, gate=Gate(team)), base_url="http://localhost")
+    for path in ("/api/v1/annotations", "/lead/export?format=nothing"):
+        refused = client.get(path, headers={"authorization": f"Bearer {token}"}).status_code == 403
+        assert refused is not may, path

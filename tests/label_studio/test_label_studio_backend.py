@@ -113,6 +113,12 @@ def test_every_event_is_taken_and_asks_for_a_pull(client: Any, event: str, monke
     assert pulled.is_set()
 
 
+def test_what_an_event_says_is_not_even_read(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("querist.web.label_studio.pull", lambda project: door.Pulled(1))
+    headers = {"content-type": "application/json"}
+    assert client.post("/ml/webhook", content=b"[" * 100_000, headers=headers).status_code == 201
+
+
 def test_a_pull_that_fails_is_no_matter_of_label_studio(
     client: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -151,7 +157,8 @@ def test_other_machines_need_the_password(project: Project, monkeypatch: pytest.
     refused = far.get("/ml/health")
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Basic realm="querist"')
     assert far.get("/ml/health", auth=("ls", "wrong")).status_code == 401
-    assert far.get("/ml/health", headers={"authorization": "Basic !"}).status_code == 401
+    for bad in ("Basic !", "Basic \xe9"):
+        assert far.get("/ml/health", headers={"authorization": bad.encode("latin-1")}).status_code == 401
     assert client_of(project).get("/ml/health").status_code == 401, "this machine, too"
     assert far.post("/ml/predict", json={"tasks": [], "label_config": CONFIG}).status_code == 401
     assert far.post("/ml/webhook", json={"action": "ANNOTATION_CREATED"}).status_code == 201, "comes without one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -21,6 +22,7 @@ from querist.stages.human_labeling.label_studio import (
     prediction_of,
     served_score,
 )
+from querist.stages.human_labeling.step import is_gold
 from querist.store.annotations import Annotation
 from querist.store.rounds import Query
 
@@ -70,6 +72,13 @@ def test_the_control_with_the_labels_is_found_among_several() -> None:
         find_control("<View/>", LABELS)
     with pytest.raises(SettingError, match="not valid XML"):
         find_control("<View>", LABELS)
+
+
+def test_an_answer_to_a_gold_item_is_no_vote() -> None:
+    gold = replace(QUERY, payload={"gold": True})
+    how: dict[str, Any] = {"classes": LABELS, "names": {}, "shown": "never"}
+    (made,), _ = changes(task(given_by(1, "pos")), gold, [], CONTROL, **how)
+    assert is_gold(made)
 
 
 def test_scores_serve_older_rounds_first_and_then_by_rank() -> None:

@@ -136,7 +136,7 @@ def test_of_many_labels_those_given_have_buttons_and_a_list_has_all(
     file.write_text(file.read_text().replace('"<i>odd</i>"]', f'"<i>odd</i>", {more}]'))
     page = seen(open_lead(Project(disagreed.folder)), f"/lead/review/item?item={items[0]}")
     assert page.count('<button name="label"') == 2
-    assert page.count("<option>") == 77
+    assert page.count("<option ") == 77
 
 
 def test_the_next_round_is_asked_for_once_the_round_is_complete(lead: TestClient) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, delete, select, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, InterfaceError
 
 from querist.core.errors import Busy, HoldoutError, LedgerError, SettingError, SnapshotCorrupt
 from querist.store import tables
@@ -238,3 +238,8 @@ def a_database(server: str, collation: str) -> str:
             pytest.skip(f"this PostgreSQL has no ICU collations: {error.orig}")
     admin.dispose()
     return f"{server.rsplit('/', 1)[0]}/{name}"
+
+
+def test_a_connection_that_broke_is_an_error_of_the_ledger(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match="the connection is closed"), ledger.begin():
+        raise InterfaceError("SELECT 1", None, Exception("the connection is closed"))

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from querist.store import queue
-from querist.store.annotations import Annotation, add_annotations, effort, list_annotations
+from querist.store.annotations import Annotation, add_annotations, effort, list_annotations, page_of_annotations
 from querist.store.ledger import Ledger
 from querist.store.rounds import Query, Round, open_round
 
@@ -176,3 +176,31 @@ def test_many_people_at_once_answer_each_item_as_often_as_it_wants(ledger: Ledge
     standing = [a for a in made if a.kind == "answer" and a.id not in gone]
     assert Counter(a.item for a in standing) == dict.fromkeys(items, wanted)
     assert len({(a.item, a.annotator) for a in standing}) == len(standing)
+
+
+def test_whoever_follows_the_record_page_by_page_misses_no_late_answer(ledger: Ledger) -> None:
+    """PostgreSQL numbers a row before it is committed: of two writers the first number may come last."""
+    ask(ledger, 2)
+    if ledger.url.startswith("sqlite"):
+        answer(ledger, "ada", "r0-0")
+        answer(ledger, "ben", "r0-1")
+    seen: list[str] = []
+
+    def follow() -> None:
+        after: int | None = 0
+        while len(seen) < 2 and after is not None:
+            with ledger.read() as tx:
+                found, after = page_of_annotations(tx, after=after, limit=10)
+            seen.extend(a.annotator for a in found)
+
+    reader = threading.Thread(target=follow)
+    if not ledger.url.startswith("sqlite"):
+        with ledger.begin() as slow:
+            add_annotations(slow, [Annotation(uuid4().hex, "r0-0", 0, "pool", "pos", "ada")], now=NOW)
+            answer(ledger, "ben", "r0-1")
+            reader.start()
+            reader.join(timeout=0.5)
+    else:
+        reader.start()
+    reader.join(timeout=10)
+    assert seen == ["ada", "ben"]

@@ -12,6 +12,8 @@ from web_client import ByHeader, entry, lease, send
 from querist.pipeline.agreement import agreement
 from querist.pipeline.project import Project
 from querist.snapshots.snapshot import POOL
+from querist.stages.human_labeling.step import is_gold
+from querist.store.annotations import list_annotations
 from querist.store.rounds import list_queries
 from querist.web.app import create_app
 
@@ -56,3 +58,23 @@ def test_gold_tests_people_and_changes_no_label(folder: Path, make_reviews: Call
     assert project.show_round(1)["models"][0]["n_labels"] == known_before + 7, "gold answers are no new labels"
     with project.ledger.begin() as tx:
         assert not gold & {q.item for q in list_queries(tx, 2)}, "nobody is tested twice by the same item"
+
+
+def test_gold_comes_back_as_gold_by_every_way_and_a_worksheet_does_not_tell_it(
+    folder: Path, make_reviews: Callable[..., Path], tmp_path: Path
+) -> None:
+    project = gold_project(folder, make_reviews)
+    with project.ledger.begin() as tx:
+        asked = list_queries(tx, 1)
+    project.export_labels(tmp_path / "batch.csv")
+    with (tmp_path / "batch.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert "gold" not in rows[0]
+    with (tmp_path / "done.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["id", "label"])
+        writer.writeheader()
+        writer.writerows({"id": row["id"], "label": "pos"} for row in rows)
+    assert project.import_labels(tmp_path / "done.csv", annotator="ben")["added"] == 10
+    with project.ledger.read() as tx:
+        said = {a.item: is_gold(a) for a in list_annotations(tx)}
+    assert said == {q.item: bool(q.payload.get("gold")) for q in asked}

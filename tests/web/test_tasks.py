@@ -125,6 +125,10 @@ def test_progress_counts_the_round_the_day_and_the_person(as_person: AsPerson) -
         ("/api/v1/annotations", {"tab": "t", "annotations": [{"id": "short", "item": "r1"}]}),
         ("/api/v1/annotations", {"tab": "t", "annotations": [{"id": "a" * 32, "item": "r1", "seconds": -1}]}),
         ("/api/v1/annotations", {"tab": "t", "annotations": [{"id": "a" * 32, "item": "r1", "position": 3}]}),
+        # PostgreSQL cannot hold NUL: without a refusal the page would send the answer, and all behind it, for ever.
+        ("/api/v1/annotations", {"tab": "t", "annotations": [{"id": "a" * 32, "item": "r1", "note": "a\0b"}]}),
+        ("/api/v1/annotations", {"tab": "t", "annotations": [{"id": "a" * 32, "item": "r\0"}]}),
+        ("/api/v1/tasks/release", {"tab": "t", "items": ["r\0"]}),
     ],
 )
 def test_a_request_that_makes_no_sense_is_a_problem(as_person: AsPerson, path: str, body: dict[str, object]) -> None:

@@ -57,9 +57,7 @@ def test_a_look_that_fails_is_told_and_followed_by_another(
     until(lambda: watched.state.kind == "labeling")
 
 
-def test_who_asks_too_early_starts_no_round_later(
-    waiting: Project, as_person: AsPerson, watched: Trainer
-) -> None:
+def test_who_asks_too_early_starts_no_round_later(waiting: Project, as_person: AsPerson, watched: Trainer) -> None:
     watched._project.settings.labeling.__dict__["start_rounds"] = False
     watched.start()
     watched.look()

@@ -122,7 +122,7 @@ def asked_row(
     for part, value in payload.items():
         if part in ("context", "columns"):
             row |= {f"{part}.{name}": content for name, content in value.items()}
-        elif part != "prediction":
+        elif part not in ("prediction", "gold"):  # who is tested by an item must not see it
             row[part] = value
     return row
 

@@ -23,7 +23,7 @@ from querist.stages.human_labeling.label_studio import (
 )
 from querist.store.annotations import add_annotations, annotations_of
 from querist.store.cursors import get_cursor, set_cursor
-from querist.store.queue import open_items
+from querist.store.queue import line_up, open_items
 from querist.store.rounds import Query, count_queries, get_queries, newest_round
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def _take(project: Project, tasks: Iterable[Mapping[str, Any]], found: Pulled, c
     ours = [(task["data"]["querist_id"], task) for task in tasks if isinstance(task["data"].get("querist_id"), str)]
     items = {item for item, _ in ours}
     with project.ledger.begin() as tx:
+        line_up(tx, items)
         asked = get_queries(tx, items)
         said: dict[str, list[Any]] = {item: [] for item in items}
         for row in annotations_of(tx, items):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from querist.core.errors import SettingError
 from querist.core.hashing import unit_hash
+from querist.stages.human_labeling.step import vote_of
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, count_answers, find_annotations
 from querist.store.ledger import Tx, iso
@@ -97,10 +98,12 @@ class Desk:
         now, names = self.project.clock(), {label["name"] for label in self.labels}
         with self.project.ledger.begin() as tx:
             items = {a.item for a in answers}
+            queue.line_up(tx, items)
             asked = get_queries(tx, items)
             held = queue.ever_held(tx, annotator, items)
             known = {a.id: a for a in find_annotations(tx, ids=[a.id for a in answers])}
-            standing = {a.item: a for a in find_annotations(tx, items=items, annotator=annotator) if a.kind == "answer"}
+            found = find_annotations(tx, items=items, annotator=annotator)
+            standing = {a.item: a for a in found if not vote_of(a).adjudicated}
             results, new = [], []
             for answer in answers:
                 why = self._refusal(answer, annotator, names, asked, held, known, standing)

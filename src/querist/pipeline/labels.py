@@ -19,10 +19,11 @@ from querist.pipeline.exports import asked_row, export_answers, write_image
 from querist.pipeline.label_files import WORKSHEETS, format_of, read_rows, write_rows
 from querist.snapshots.payload import payloads
 from querist.snapshots.snapshot import POOL, SPLITS
-from querist.stages.human_labeling.step import standing
+from querist.stages.human_labeling.step import standing, vote_of
+from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, annotations_of, find_annotations, list_annotations
 from querist.store.ledger import Tx, iso
-from querist.store.rounds import list_queries, list_rounds
+from querist.store.rounds import get_queries, list_queries, list_rounds
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
@@ -80,11 +81,14 @@ def take_labels(
     an answer with a new id follows it.
     """
     problems, outside, new, empty = [], [], list[Annotation](), 0
-    known = annotations_of(tx, {used for used, _, _ in places.used.values()})
-    newest = {(a.item, a.annotator): a for a in known}
+    items = {used for used, _, _ in places.used.values()}
+    queue.line_up(tx, items)
+    known, asked = annotations_of(tx, items), get_queries(tx, items)
+    gold = {item for item, query in asked.items() if query.payload.get("gold")}
+    newest = {(a.item, a.annotator, vote_of(a).adjudicated): a for a in known}
     by_id = {a.id: a for a in _by_id(tx, [str(row["annotation_id"]) for _, row in rows if row.get("annotation_id")])}
     by_id |= {a.id: a for a in known}
-    answered: set[tuple[str, str]] = set()
+    answered: set[tuple[str, str, bool]] = set()
     for place, row in rows:
         try:
             item, label = row["id"], row["label"] or None
@@ -105,17 +109,21 @@ def take_labels(
                 outside.append(f"{place}: item {item!r} is in the {SPLITS[split]} split")
                 continue
             who = str(row.get("annotator") or annotator)
-            before = newest.get((used, who))
-            if before is not None and before.kind == "answer" and before.label == label:
+            made = _annotation(row, used, position, split, label, who, newest, now)
+            act = (used, who, vote_of(made).adjudicated)
+            if used in gold:
+                made = made._replace(details={**made.details, "gold": True})
+            # A worksheet does not tell a ruling from an answer of the same person.
+            same_again = (newest.get(one) for one in {act, (used, who, True)})
+            if any(a is not None and a.kind == "answer" and a.label == label for a in same_again):
                 continue
-            made = _annotation(row, used, position, split, label, who, before, now)
             same = by_id.get(made.id)
             if same and (same.item, same.label, same.annotator) != (used, label, who):
                 raise ValueError(f"annotation_id {made.id!r} stands for another answer already")
-            if (used, who) in answered:
+            if act in answered:
                 raise ValueError(f"{who!r} answers {item!r} twice in this file, and not the same")
-            answered.add((used, who))
-            newest[used, who] = by_id[made.id] = made
+            answered.add(act)
+            newest[act] = by_id[made.id] = made
             new.append(made)
         except ValueError as problem:
             problems.append(f"{place}: {problem}")
@@ -185,12 +193,16 @@ def _annotation(
     split: int,
     label: str | None,
     annotator: str,
-    before: Annotation | None,
+    newest: Mapping[tuple[str, str, bool], Annotation],
     now: datetime,
 ) -> Annotation:
     """Raises ValueError saying which value cannot be."""
+    details = _details(row.get("details"))
+    ruling = bool(details.get("adjudicated"))
+    before = newest.get((item, annotator, ruling))
     supersedes = before.id if before else None
-    made = uuid5(NAMESPACE_URL, json.dumps([item, annotator, label, supersedes])).hex
+    said = [item, annotator, label, supersedes, *(["ruling"] if ruling else [])]
+    made = uuid5(NAMESPACE_URL, json.dumps(said)).hex
     texts = {"annotation_id": str(row.get("annotation_id") or made), "annotator": annotator}
     texts["note"] = str(row.get("note") or "")
     for name, value in texts.items():
@@ -207,7 +219,7 @@ def _annotation(
         seconds=_seconds(row.get("seconds")),
         note=texts["note"],
         at=_time(row.get("at"), now),
-        details=_details(row.get("details")),
+        details=details,
     )
 
 

@@ -65,12 +65,12 @@ def check_binding(host: str, n_users: int) -> None:
 
 
 def count_users(project: Project) -> int:
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         return accounts.count_accounts(tx)
 
 
 def list_users(project: Project) -> list[Account]:
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         return accounts.list_accounts(tx)
 
 
@@ -147,7 +147,7 @@ def make_token(project: Project, name: str, scopes: Collection[str], *, days: fl
 
 
 def list_tokens(project: Project) -> list[Credential]:
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         return accounts.list_credentials(tx, "token", now=project.clock())
 
 
@@ -162,7 +162,7 @@ def revoke_token(project: Project, id: str, *, by: str) -> str:
 
 
 def audit_log(project: Project, *, last: int | None = None) -> list[audit.Entry]:
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         return audit.list_entries(tx, last=last)
 
 

@@ -60,7 +60,7 @@ class Project:
         from querist.snapshots.snapshot import Snapshot
         from querist.store.models import current_snapshot
 
-        with self.ledger.begin() as tx:
+        with self.ledger.read() as tx:
             current = current_snapshot(tx)
         if current is None:
             raise DataError(f"project {self.folder} holds no data yet; run `querist ingest FILE` first")
@@ -78,7 +78,7 @@ class Project:
 
     def digest(self) -> str:
         """Hash of all that the loop decided so far, without times: equal for equal runs."""
-        with self.ledger.begin() as tx:
+        with self.ledger.read() as tx:
             return digest(tx)
 
     # -- verbs
@@ -106,7 +106,7 @@ class Project:
         if not source:
             raise SettingError("nothing to ingest: name a file, or set data.source in querist.toml")
         with self._lock():
-            with self.ledger.begin() as tx:
+            with self.ledger.read() as tx:
                 parent = current_snapshot(tx)
             report = ingest(
                 self.folder / source,
@@ -232,7 +232,7 @@ class Project:
         """The first round that is not evaluated yet."""
         from querist.store.steps import list_steps
 
-        with self.ledger.begin() as tx:
+        with self.ledger.read() as tx:
             finished = [s.round for s in list_steps(tx) if s.name == "evaluation"]
         return max(finished) + 1 if finished else 0
 
@@ -246,7 +246,7 @@ class Project:
         from querist.store.steps import find_step
 
         last = self.next_round() - 1
-        with self.ledger.begin() as tx:
+        with self.ledger.read() as tx:
             done = find_step(tx, last, "evaluation")
             metrics = {m.name: m for m in list_metrics(tx, last)}
             asked = effort(tx)
@@ -274,7 +274,7 @@ class Project:
         classes: tuple[str, ...] = tuple(self.settings.data.classes)
         if not classes:
             _, found = self.snapshot.labels(oracle or "label")
-            with self.ledger.begin() as tx:
+            with self.ledger.read() as tx:
                 models = list_models(tx)
             learned = tuple(models[-1].learner["classes"]) if models else ()
             classes = (*learned, *(name for name in found if name not in learned))
@@ -332,7 +332,7 @@ class Project:
         """Whether the round has been asked already: then it is finished first, for its labels are paid."""
         from querist.store.rounds import list_rounds
 
-        with self.ledger.begin() as tx:
+        with self.ledger.read() as tx:
             return any(r.round == number for r in list_rounds(tx))
 
     def _left_to_ask(self, context: Any) -> bool:
@@ -340,7 +340,7 @@ class Project:
         from querist.asking import candidates
         from querist.store.rounds import list_queries
 
-        with self.ledger.begin() as tx:
+        with self.ledger.read() as tx:
             if list_queries(tx, context.round):
                 return True
             return len(candidates(tx, context)) > 0

@@ -85,6 +85,7 @@ def rule(project: Project, item: str, label: str | None, *, by: str) -> None:
     if label is not None and label not in classes:
         raise UnknownName("label", label, classes)
     with project.ledger.begin() as tx:
+        queue.line_up(tx, [item])
         known = [a for a in annotations_of(tx, [item]) if a.split == "pool"]
         place: Annotation | Query | None = known[0] if known else get_queries(tx, [item]).get(item)
         if place is None:
@@ -112,6 +113,7 @@ def take_back(project: Project, item: str, *, by: str) -> None:
     """Undoes the ruling on an item: what the annotators said counts again."""
     now = project.clock()
     with project.ledger.begin() as tx:
+        queue.line_up(tx, [item])
         undone = [_undo(ruling, by, now) for ruling in _in_force(annotations_of(tx, [item]))]
         add_annotations(tx, undone, now=now)
 

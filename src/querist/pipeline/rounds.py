@@ -23,7 +23,7 @@ class Due:
 
 def due(project: Project) -> Due | None:
     """None while people have something to answer."""
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         round = newest_round(tx)
         if round is None:
             return Due("the seed set has not been asked yet")

@@ -41,7 +41,7 @@ def steps_of(round: int, query: QuerySettings) -> list[AnyStep]:
 
 def run_step(step: AnyStep, ledger: Ledger, ctx: Context, clock: Callable[[], datetime]) -> StepResult:
     """Runs one step unless it is done. No transaction is open while it computes and keeps."""
-    with ledger.begin() as tx:
+    with ledger.read() as tx:
         done = find_step(tx, ctx.round, step.NAME)
         if done is not None:
             return StepResult("done", done.result)
@@ -88,6 +88,6 @@ def needs_change(step: AnyStep, ledger: Ledger, ctx: Context) -> bool:
     """Whether the step is still to come and would apply a model to other features than it was trained on."""
     if not step.uses_model:
         return False
-    with ledger.begin() as tx:
+    with ledger.read() as tx:
         to_come = find_step(tx, ctx.round, step.NAME) is None
         return to_come and change_since(current_model(tx), ctx) is not None

@@ -25,7 +25,7 @@ REFUSED = "name or password is wrong, or the account is disabled"
 
 def invited(project: Project, secret: str) -> str:
     """Whom an invitation is for. Raises AccountError when it was used or has expired."""
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         found = accounts.find_credential(tx, secret, "invitation", now=project.clock())
     return _valid(found).name
 
@@ -41,7 +41,7 @@ def accept(project: Project, secret: str, password: str) -> str:
 def sign_in(project: Project, name: str, password: str, *, address: str) -> str:
     """The secret of a new session. Raises AccountError, with one sentence whatever is wrong."""
     now = project.clock()
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         account = accounts.find_account(tx, name) if NAME.fullmatch(name) else None
     right = matches(password, account.password if account else None)
     if account is None or not right or account.disabled:
@@ -61,7 +61,7 @@ def sign_in(project: Project, name: str, password: str, *, address: str) -> str:
 
 def change_password(project: Project, name: str, old: str, new: str) -> str:
     """Ends all sessions of the person and returns the secret of a new one. Raises AccountError for a wrong `old`."""
-    with project.ledger.begin() as tx:
+    with project.ledger.read() as tx:
         account = accounts.find_account(tx, name)
     if not matches(old, account.password if account else None):
         raise AccountError("the present password is wrong; nothing was changed")

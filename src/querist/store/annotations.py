@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from querist.store import queue
@@ -110,6 +110,9 @@ def find_annotations(
 
 def page_of_annotations(tx: Tx, *, after: int, limit: int) -> tuple[list[Annotation], int | None]:
     """Those that arrived after the number `after`, and the number to go on from; None when there are none."""
+    if tx.dialect.name == "postgresql":
+        # It numbers rows before they are committed: a lower number could appear behind who has read on from a higher.
+        tx.execute(text("LOCK TABLE annotations IN SHARE MODE"))
     columns = select(table.c.seq, *[table.c[name] for name in Annotation._fields])
     rows = tx.execute(columns.where(table.c.seq > after).order_by(table.c.seq).limit(limit)).all()
     return [_made(row[1:]) for row in rows], rows[-1].seq if rows else None

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from querist.core.errors import LedgerError, MissingExtra, SettingError
 from querist.core.hashing import sha256
@@ -39,7 +39,7 @@ class Ledger:
                     tables.metadata.create_all(tx)
                     tx.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
                 found = tx.execute(select(tables.schema.c.version)).scalar_one()
-        except DatabaseError as error:
+        except DBAPIError as error:
             raise LedgerError(f"cannot open the ledger {self.url}: {error.orig}{self._remedy}") from error
         if found != tables.SCHEMA_VERSION:
             raise LedgerError(
@@ -83,7 +83,7 @@ class Ledger:
         try:
             with engine.begin() as tx:
                 yield tx
-        except DatabaseError as error:
+        except DBAPIError as error:
             raise LedgerError(f"the ledger {self.url} refused: {error.orig}{self._remedy}") from error
 
     def close(self) -> None:

@@ -27,6 +27,18 @@ def stands(table: Any = given) -> tuple[ColumnElement[bool], ...]:  # Any: the t
     return table.c.kind == "answer", ~exists().where(_newer.c.supersedes == table.c.id)
 
 
+def line_up(tx: Tx, items: Collection[str]) -> None:
+    """To be called before what was said of these items is read in order to say more: waits for whoever is at it.
+
+    SQLite lets one transaction write at a time. PostgreSQL would let two of them read the same and both write.
+    """
+    if tx.dialect.name == "sqlite":
+        return
+    asked = select(queries.c.item).order_by(queries.c.round, queries.c.rank).with_for_update()
+    for part in _parts(sorted(items)):
+        tx.execute(asked.where(queries.c.item.in_(part)))
+
+
 def put(tx: Tx, items: Sequence[dict[str, Any]]) -> None:
     """Queues items: item, round, rank, wanted."""
     if items:
@@ -39,7 +51,8 @@ def follow(tx: Tx, items: Collection[str]) -> None:
     asked = select(queries.c.item, queries.c.round, queries.c.rank, queries.c.wanted)
     for part in _parts(sorted(items)):
         found = {row.item: row for row in tx.execute(asked.where(queries.c.item.in_(part)))}
-        waiting = set(tx.execute(select(queue.c.item).where(queue.c.item.in_(part)).with_for_update()).scalars())
+        here = select(queue.c.item).where(queue.c.item.in_(part)).order_by(queue.c.round, queue.c.rank)
+        waiting = set(tx.execute(here.with_for_update()).scalars())
         answered = _answered(tx, list(found))
         done = [item for item, row in found.items() if answered.get(item, 0) >= row.wanted]
         tx.execute(delete(queue).where(queue.c.item.in_(done)))
@@ -81,7 +94,8 @@ def lease(tx: Tx, annotator: str, tab: str, n: int, *, now: datetime, minutes: f
         # PostgreSQL counted the leases before it had the locks; now nobody else can add one.
         still = set(tx.execute(free.where(queue.c.item.in_(locked))).scalars())
         found += [item for item in locked if item in still]
-    rows = [{"item": i, "annotator": annotator, "tab": tab, "given_at": at, "expires_at": until} for i in found]
+    row = {"annotator": annotator, "tab": tab, "given_at": at, "expires_at": until}
+    rows = [{"item": item, **row} for item in sorted(found)]  # in the order of `close`
     if rows:
         dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
         statement = dialect.insert(leases)
@@ -112,7 +126,8 @@ def close(tx: Tx, answered: Collection[tuple[str, str]], *, now: datetime) -> No
     """Ends the leases of (item, annotator) pairs that were answered."""
     this = leases.c.item == bindparam("of_item"), leases.c.annotator == bindparam("of_annotator")
     ended = update(leases).where(*this, leases.c.expires_at > iso(now)).values(expires_at=iso(now))
-    tx.execute(ended, [{"of_item": item, "of_annotator": annotator} for item, annotator in answered])
+    # In order, since two transactions that lock the same rows in another one would wait for each other.
+    tx.execute(ended, [{"of_item": item, "of_annotator": annotator} for item, annotator in sorted(answered)])
 
 
 def hold_again(tx: Tx, annotator: str, items: Collection[str], *, now: datetime, minutes: float) -> None:

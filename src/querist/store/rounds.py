@@ -16,6 +16,8 @@ from querist.store.ledger import Tx, iso
 from querist.store.tables import annotations as given
 from querist.store.tables import queries, rounds
 
+AT_ONCE = 500
+
 
 @dataclass(frozen=True)
 class Round:
@@ -87,8 +89,10 @@ def list_queries(tx: Tx, round: int | None = None, *, start: int = 0, limit: int
 
 def get_queries(tx: Tx, items: Collection[str]) -> dict[str, Query]:
     """The queries of these items, by item; those that were never asked are left out."""
-    found = tx.execute(select(queries).where(queries.c.item.in_(list(items)))).mappings()
-    return {row["item"]: _query(row) for row in found}
+    wanted = sorted(items)
+    parts = (wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE))
+    found = (tx.execute(select(queries).where(queries.c.item.in_(part))).mappings() for part in parts)
+    return {row["item"]: _query(row) for part in found for row in part}
 
 
 def newest_round(tx: Tx) -> int | None:

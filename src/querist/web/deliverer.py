@@ -42,3 +42,5 @@ class Deliverer:
                 deliver_due(self._project, self._project.clock(), self._client)
             except QueristError as error:  # the database may be back in a second
                 LOG.warning("webhooks wait: %s", error)
+            except Exception:  # this thread is a rim: without it nobody would be told anything any more
+                LOG.exception("webhooks wait")

@@ -26,8 +26,9 @@ from querist.stages.reporting.charts import learning_curve_svg
 from querist.web import figures
 from querist.web.lead_texts import lead_texts
 from querist.web.lead_words import in_words
-from querist.web.people import Lead
+from querist.web.people import Lead, Reader
 from querist.web.problems import Problem
+from querist.web.tasks import STORABLE
 from querist.web.trainer import Trainer
 
 TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
@@ -35,7 +36,7 @@ ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet", "datasets": 
 FEW_LABELS = 12
 """So many labels have a button each; of more, those that somebody gave have one, and a list has the others."""
 
-Text = Annotated[str, Form(max_length=1_000)]
+Text = Annotated[str, Form(max_length=1_000, pattern=STORABLE)]
 Start = Annotated[int, Query(ge=0, le=10**7)]
 Kind = Literal["disputed", "remarks", "relabel", "rulings"]
 
@@ -93,7 +94,7 @@ def router(project: Project, desk: Desk, trainer: Trainer) -> APIRouter:
         return Response(drawn, media_type="image/svg+xml")
 
     @pages.get("/export")
-    def export(_: Lead, format: str = "csv") -> Response:
+    def export(_: Reader, format: str = "csv") -> Response:
         with ExitStack() as stack:
             folder = Path(mkdtemp(prefix="querist-export-"))
             stack.callback(shutil.rmtree, folder)
@@ -140,7 +141,9 @@ def router(project: Project, desk: Desk, trainer: Trainer) -> APIRouter:
         return show(request, person, "review", kind=show_, found=found, **choices())
 
     @pages.get("/review/item")
-    def one(request: Request, person: Lead, item: Annotated[str, Query(max_length=1_000)]) -> Response:
+    def one(
+        request: Request, person: Lead, item: Annotated[str, Query(max_length=1_000, pattern=STORABLE)]
+    ) -> Response:
         return show(request, person, "review", kind="", found={"items": review.cards(project, [item])}, **choices())
 
     @pages.post("/review")

@@ -56,7 +56,7 @@ class BodyLimit:
         if not declared.isdigit() or int(declared) > limit:
             await respond(413, f"a body has at most {limit} bytes")(scope, receive, send)
             return
-        body = b""
+        body = bytearray()  # bytes would be copied with each part, which takes quadratic time
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -74,6 +74,6 @@ class BodyLimit:
             if given:
                 return await receive()
             given = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
         await self.app(scope, replay, send)

@@ -46,8 +46,8 @@ def visitor(
 Visitor = Annotated[Person | None, Depends(visitor)]
 
 
-def needs(role: Role, scope: str) -> Callable[[Request, Person | None], Awaitable[Person]]:
-    """A dependency that gives the person, if the role is at least `role` and a token has the scope.
+def needs(role: Role, *scopes: str) -> Callable[[Request, Person | None], Awaitable[Person]]:
+    """A dependency that gives the person, if the role is at least `role` and a token has one of the scopes.
 
     Others get 401 or 403, a browser that opens a page is sent to the sign-in.
     """
@@ -57,10 +57,11 @@ def needs(role: Role, scope: str) -> Callable[[Request, Person | None], Awaitabl
             if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
                 raise Problem(303, headers={"location": f"/sign-in?next={quote(request.url.path)}"})
             raise Problem(401, "sign in first", headers={"www-authenticate": "Bearer"})
-        if not person.may(role, scope):
+        if not any(person.may(role, scope) for scope in scopes):
             yours = "" if person.scopes is None else f" and the scopes {', '.join(sorted(person.scopes)) or 'none'}"
             raise Problem(
-                403, f"this takes the role {role} (a token: the scope {scope}); yours is {person.role}{yours}"
+                403,
+                f"this takes the role {role} (a token: the scope {' or '.join(scopes)}); yours is {person.role}{yours}",
             )
         return person
 
@@ -69,4 +70,6 @@ def needs(role: Role, scope: str) -> Callable[[Request, Person | None], Awaitabl
 
 Annotator = Annotated[Person, Depends(needs("annotator", "tasks"))]
 Lead = Annotated[Person, Depends(needs("lead", "rounds"))]
+Reader = Annotated[Person, Depends(needs("lead", "labels", "rounds"))]
+"""Takes the labels out."""
 Admin = Annotated[Person, Depends(needs("admin", "admin"))]

@@ -15,7 +15,7 @@ from querist.pipeline.predictor import Predictor, Subject
 from querist.pipeline.project import Project
 from querist.store.annotations import page_of_annotations
 from querist.store.rounds import list_queries
-from querist.web.people import Lead, needs
+from querist.web.people import Lead, Reader, needs
 from querist.web.problems import documented
 from querist.web.trainer import Trainer
 
@@ -129,7 +129,7 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
     def queries(number: Number, _: Lead, cursor: Cursor = None, limit: Limit = 100) -> Queries:
         """What a round asked, with what the model thought of it, in the order asked."""
         start = int(cursor or 0)
-        with project.ledger.begin() as tx:
+        with project.ledger.read() as tx:
             found = list_queries(tx, number, start=start, limit=limit + 1)
         shown = [
             QueryOut(
@@ -161,9 +161,9 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
         return Predictions(model_version=version, predictions=found)
 
     @api.get("/annotations")
-    def annotations(_: Lead, cursor: Cursor = None, limit: Limit = 100) -> Annotations:
+    def annotations(_: Reader, cursor: Cursor = None, limit: Limit = 100) -> Annotations:
         """All that people said, in the order it arrived; ask again from `next` for what is new."""
-        with project.ledger.begin() as tx:
+        with project.ledger.read() as tx:
             found, last = page_of_annotations(tx, after=int(cursor or 0), limit=limit)
         shown = [
             AnnotationOut(

@@ -13,7 +13,9 @@ from querist.web.people import Annotator
 from querist.web.problems import Problem, documented
 
 Tab = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$", examples=["t-1"])]
-Item = Annotated[str, Field(min_length=1, max_length=1_000)]
+STORABLE = r"^[^\x00]*$"
+"""PostgreSQL cannot hold NUL: an answer with one would fail, and be sent again, for ever."""
+Item = Annotated[str, Field(min_length=1, max_length=1_000, pattern=STORABLE)]
 Id = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[\w-]+$")]
 KINDS = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"GIF8": "image/gif", b"BM": "image/bmp"}
 
@@ -85,7 +87,7 @@ class AnswerIn(Strict):
     item: Item
     label: str | None = Field(default=None, max_length=1_000)
     seconds: float | None = Field(default=None, ge=0, le=1e9, allow_inf_nan=False)
-    note: str = Field(default="", max_length=2_000)
+    note: str = Field(default="", max_length=2_000, pattern=STORABLE)
     details: Details = Details()
     undo: bool = False
     supersedes: Id | None = None

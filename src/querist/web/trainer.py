@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
@@ -9,13 +10,15 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+from querist.core.errors import QueristError
 from querist.pipeline.project import Project
 from querist.pipeline.rounds import due
 
 Kind = Literal["labeling", "complete", "training", "over", "failed"]
 SECONDS = 1.0
 PATIENCE = 60.0
-"""Seconds before a run that failed is tried again."""
+"""Seconds before a run that failed or changed nothing is tried again."""
+LOG = logging.getLogger("querist.trainer")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Trainer:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._process: subprocess.Popen[str] | None = None
+        self._failure = ""  # of the last run
         self._stop, self._asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="querist-trainer", daemon=True)
         self.state = State("labeling", project.clock().isoformat())
@@ -49,35 +53,49 @@ class Trainer:
         """Ends the thread, and a run that is under way: its steps are safe to repeat."""
         self._stop.set()
         if (process := self._process) is not None:
-            process.terminate()
+            process.terminate()  # a run that starts in this moment looks at `_stop` itself
         if self._thread.is_alive():
             self._thread.join()
 
     def _watch(self) -> None:
         ready = 0.0
         while not self._stop.wait(SECONDS):
-            why = due(self._project)
-            if why is None:
-                self._tell("labeling")
-            elif why.over:
-                self._tell("over", why.reason)
-            elif self._asked.is_set() or (self._project.settings.labeling.start_rounds and time.monotonic() > ready):
-                self._asked.clear()
-                self._tell("training", why.reason)
-                ready = time.monotonic() + (0.0 if self._run() else PATIENCE)
-            elif self.state.kind != "failed":
-                self._tell("complete", why.reason)
+            try:
+                ready = self._look(ready)
+            except QueristError as error:  # the database may be back in a second
+                self._tell("failed", str(error))
+            except Exception as error:  # this thread is a rim: without it no round would open any more
+                LOG.exception("the look for the next round failed")
+                self._tell("failed", type(error).__name__)
+
+    def _look(self, ready: float) -> float:
+        """Runs what is due, not before the time `ready` unless it was asked for; the new `ready`."""
+        why = due(self._project)
+        if why is None or why.over:
+            self._asked.clear()  # who asks while people still answer has asked too early
+            self._tell("over" if why else "labeling", why.reason if why else "")
+        elif self._asked.is_set() or (self._project.settings.labeling.start_rounds and time.monotonic() > ready):
+            self._asked.clear()
+            self._tell("training", why.reason)
+            moved = self._run() and due(self._project) != why
+            return time.monotonic() + (0.0 if moved else PATIENCE)
+        elif self._failure:
+            self._tell("failed", self._failure)
+        else:
+            self._tell("complete", why.reason)
+        return ready
 
     def _run(self) -> bool:
         command = [sys.executable, "-m", "querist", "run", "--project", str(self._project.folder)]
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
+        if self._stop.is_set():
+            self._process.terminate()
         _, said = self._process.communicate()
         worked = self._process.returncode == 0
         self._process = None
-        if not worked:
-            self._tell("failed", (said or "").strip().splitlines()[-1] if said else "the run was ended")
+        self._failure = "" if worked else (said.strip().splitlines() or ["the run was ended"])[-1]
         return worked
 
     def _tell(self, kind: Kind, why: str = "") -> None:

@@ -13,8 +13,9 @@ from querist.pipeline.project import Project
 from querist.pipeline.signatures import HEADER
 from querist.pipeline.webhooks import Received, receive_labels
 from querist.web.problems import Problem, documented
+from querist.web.tasks import STORABLE
 
-Text = Annotated[str, Field(min_length=1, max_length=1_000)]
+Text = Annotated[str, Field(min_length=1, max_length=1_000, pattern=STORABLE)]
 
 
 class Strict(BaseModel):

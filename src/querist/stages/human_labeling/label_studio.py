@@ -142,6 +142,8 @@ def changes(
         details: dict[str, Any] = {SOURCE: _origin(place, root, given["updated_at"])}
         if "prediction" in query.payload:
             details["shown"] = shown
+        if query.payload.get("gold"):
+            details["gold"] = True
         made.append(
             Annotation(
                 id=f"{root}:{given['updated_at']}" if chain else root,

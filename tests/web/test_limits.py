@@ -1,0 +1,32 @@
+"""Large bodies cost their bytes and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from querist.web.limits import UPLOAD_BYTES, BodyLimit
+
+CHUNK = b"x" * (1 << 14)
+
+
+def test_a_large_upload_in_small_parts_does_not_hold_the_server() -> None:
+    """Whoever answers meanwhile waits for it, since one thread takes all requests in."""
+    parts, got = UPLOAD_BYTES // len(CHUNK), []
+
+    async def receive() -> dict[str, Any]:
+        nonlocal parts
+        parts -= 1
+        return {"type": "http.request", "body": CHUNK, "more_body": parts > 0}
+
+    async def app(_: Any, receive: Any, __: Any) -> None:
+        got.append(len((await receive())["body"]))
+
+    async def send(_: Any) -> None: ...
+
+    scope = {"type": "http", "path": "/api/v1/labels/import", "headers": []}
+    start = time.perf_counter()
+    asyncio.run(BodyLimit(app)(scope, receive, send))
+    assert got == [UPLOAD_BYTES]
+    assert time.perf_counter() - start < 1.0
