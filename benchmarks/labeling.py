@@ -1,6 +1,6 @@
 """50 annotators at once against one `querist serve`, 10,000 items, with and without kills of the server.
 
-On SQLite, and on PostgreSQL where QUERIST_POSTGRES is the URL of an empty database. Where nobody pauses before an answer
+On SQLite, and on PostgreSQL where QUERIST_POSTGRES is the URL of an empty database. Without a pause before each answer
 the server is as busy as it can be; people take a second at least.
 """
 
