@@ -8,6 +8,7 @@ import platform
 from datetime import date
 
 import imports
+import labeling
 import pool_sizes
 import round
 import simulate
@@ -17,6 +18,7 @@ from table import print_table
 BENCHMARKS = {
     "imports": imports.rows,
     "round": round.rows,
+    "labeling": labeling.rows,
     "strategies": strategies.rows,
     "pool_sizes": pool_sizes.rows,
     "simulate": simulate.rows,
