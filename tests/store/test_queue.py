@@ -104,6 +104,30 @@ def test_who_has_answered_does_not_keep_others_from_the_item(ledger: Ledger) -> 
         assert [h["annotator"] for h in queue.holders(tx, now=NOW)] == ["ben"]
 
 
+def test_a_ruling_settles_an_item_whatever_it_wants(ledger: Ledger) -> None:
+    ask(ledger, 1, wanted=3)
+    lied = {"reason": '"adjudicated": true'}
+    for id, details, left in (("a" * 32, lied, 1), ("b" * 32, {"adjudicated": True}, 0)):
+        made = Annotation(id, "r0-0", 0, "pool", "pos", id[0], details=details)
+        with ledger.begin() as tx:
+            add_annotations(tx, [made], now=NOW)
+        assert waiting(ledger) == left
+    answer(ledger, "b", "r0-0", supersedes="b" * 32, kind="undo")
+    assert waiting(ledger) == 1
+
+
+def test_an_undo_does_not_take_an_item_from_who_holds_it_now(ledger: Ledger) -> None:
+    ask(ledger, 1, wanted=2)
+    lease(ledger, "ada")
+    first = answer(ledger, "ada", "r0-0")
+    assert lease(ledger, "ben") == lease(ledger, "ben") == ["r0-0"]
+    answer(ledger, "ada", "r0-0", supersedes=first, kind="undo")
+    assert lease(ledger, "cyd") == ["r0-0"]
+    with ledger.begin() as tx:
+        queue.hold_again(tx, "ada", ["r0-0"], now=NOW, minutes=10)
+        assert {h["annotator"] for h in queue.holders(tx, now=NOW)} == {"ben", "cyd"}
+
+
 def test_a_correction_is_no_second_answer(ledger: Ledger) -> None:
     ask(ledger, 1, wanted=2)
     first = answer(ledger, "ada", "r0-0")

@@ -18,7 +18,7 @@ from querist.store.ledger import Tx, iso
 from querist.store.tables import annotations as given
 from querist.store.tables import leases, queries, queue
 
-_newer, _theirs = given.alias("newer"), given.alias("theirs")
+_newer, _theirs, _held = given.alias("newer"), given.alias("theirs"), leases.alias("held")
 
 
 @cache
@@ -47,14 +47,17 @@ def put(tx: Tx, items: Sequence[dict[str, Any]]) -> None:
 
 
 def follow(tx: Tx, items: Collection[str]) -> None:
-    """Counts the answers of these items again: what has all it wanted leaves the queue, what lost one comes back."""
+    """Counts the answers of these items again: what has all it wanted, or a ruling, leaves the queue, what lost it
+    comes back.
+    """
     asked = select(queries.c.item, queries.c.round, queries.c.rank, queries.c.wanted)
     for part in _parts(sorted(items)):
         found = {row.item: row for row in tx.execute(asked.where(queries.c.item.in_(part)))}
         here = select(queue.c.item).where(queue.c.item.in_(part)).order_by(queue.c.round, queue.c.rank)
         waiting = set(tx.execute(here.with_for_update()).scalars())
         answered = _answered(tx, list(found))
-        done = [item for item, row in found.items() if answered.get(item, 0) >= row.wanted]
+        ruled = _ruled(tx, list(found))
+        done = [item for item, row in found.items() if answered.get(item, 0) >= row.wanted or item in ruled]
         tx.execute(delete(queue).where(queue.c.item.in_(done)))
         for item, row in found.items():
             if item in done:
@@ -131,9 +134,15 @@ def close(tx: Tx, answered: Collection[tuple[str, str]], *, now: datetime) -> No
 
 
 def hold_again(tx: Tx, annotator: str, items: Collection[str], *, now: datetime, minutes: float) -> None:
-    """Gives back the leases of items whose answer the annotator has undone."""
+    """Gives back the leases of items whose answer the annotator has undone, unless others hold them by now."""
     until = iso(now + timedelta(minutes=minutes))
-    mine = leases.c.annotator == annotator, leases.c.item.in_(list(items))
+    theirs = (
+        select(func.count())
+        .where(_held.c.item == queue.c.item, _held.c.annotator != annotator, _held.c.expires_at > iso(now))
+        .scalar_subquery()
+    )
+    free = select(queue.c.item).where(queue.c.item.in_(list(items)), queue.c.answered + theirs < queue.c.wanted)
+    mine = leases.c.annotator == annotator, leases.c.item.in_(list(tx.execute(free).scalars()))
     tx.execute(update(leases).where(*mine).values(expires_at=until))
 
 
@@ -179,6 +188,12 @@ def _answered(tx: Tx, items: Sequence[str]) -> dict[str, int]:
     counted = select(given.c.item, func.count(given.c.annotator.distinct()))
     rows = tx.execute(counted.where(given.c.item.in_(items), *stands()).group_by(given.c.item))
     return {row.item: row[1] for row in rows}
+
+
+def _ruled(tx: Tx, items: Sequence[str]) -> set[str]:
+    """Items that a lead has decided."""
+    ruling = given.c.details.like('%"adjudicated": true%')  # within a text the quotes would be escaped
+    return set(tx.execute(select(given.c.item).where(given.c.item.in_(items), ruling, *stands())).scalars())
 
 
 def _parts(items: Sequence[str], size: int = 500) -> list[Sequence[str]]:

@@ -41,7 +41,7 @@ class Outputs:
 
 
 class HumanLabeling:
-    """Done when every query of the round has the answers it wants, be they labels or skips."""
+    """Done when every query of the round has the answers it wants, be they labels or skips, or a lead's ruling."""
 
     NAME = "human_labeling"
     VERSION = 1
@@ -51,8 +51,10 @@ class HumanLabeling:
         return Inputs(list_queries(tx, ctx.round), list_annotations(tx))
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
-        answers_of = Counter(item for item, _ in {(a.item, a.annotator) for a in standing(inputs.annotations)})
-        open_queries = [q for q in inputs.asked if answers_of[q.item] < q.wanted]
+        given = standing(inputs.annotations)
+        answers_of = Counter(item for item, _ in {(a.item, a.annotator) for a in given})
+        ruled = {a.item for a in given if vote_of(a).adjudicated}
+        open_queries = [q for q in inputs.asked if answers_of[q.item] < q.wanted and q.item not in ruled]
         answers = simulated_answers(open_queries, ctx) if ctx.oracle else []
         missing = len(open_queries) - len(answers)
         labels = {} if missing else known_labels([*inputs.annotations, *answers], ctx)
