@@ -59,6 +59,6 @@ def test_an_image_is_not_reached_by_a_path(team: Project, sign_in: Any, folder: 
 def test_a_token_for_labels_gets_them_out_as_well_as_in(team: Project, scope: str, may: bool) -> None:
     _, token = make_token(team, "lee", [scope], days=None, by="test")
     client = TestClient(create_app(team, gate=Gate(team)), base_url="http://localhost")
-    for path in ("/api/v1/annotations", "/lead/export?format=nothing"):
+    for path in ("/api/v1/annotations", "/api/v1/labels/export?format=nothing"):
         refused = client.get(path, headers={"authorization": f"Bearer {token}"}).status_code == 403
         assert refused is not may, path

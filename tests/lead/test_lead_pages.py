@@ -43,7 +43,10 @@ def seen(client: TestClient, path: str) -> str:
     return " ".join(unescape(answer.text).split())
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/lead/review/item?item=r1", "/lead/learning-curve.svg", "/lead/export"])
+EXPORT = "/api/v1/labels/export"
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/lead/review/item?item=r1", "/lead/learning-curve.svg"])
 def test_annotators_and_strangers_are_refused(lead: TestClient, path: str) -> None:
     assert lead.get(path, headers={"x-role": "annotator"}).status_code == 403
     assert lead.get(path, headers={"x-person": ""}).status_code == 401
@@ -350,22 +353,22 @@ def test_an_item_that_nobody_asked_has_no_card(lead: TestClient) -> None:
 
 
 def test_all_answers_are_exported(disagreed: Project, lead: TestClient) -> None:
-    csv_file = lead.get("/lead/export", params={"format": "csv"})
+    csv_file = lead.get(EXPORT, params={"format": "csv"})
     assert csv_file.headers["content-disposition"] == 'attachment; filename="answers.csv"'
     assert len(csv_file.text.splitlines()) == 11
-    rows = [json.loads(line) for line in lead.get("/lead/export", params={"format": "jsonl"}).text.splitlines()]
+    rows = [json.loads(line) for line in lead.get(EXPORT, params={"format": "jsonl"}).text.splitlines()]
     assert {row["annotator"] for row in rows} == {"ada", "bob"}
-    assert lead.get("/lead/export", params={"format": "parquet"}).content.startswith(b"PAR1")
-    assert lead.get("/lead/export", params={"format": "datasets"}).content.startswith(b"PK")
-    assert lead.get("/lead/export", params={"format": "label-studio"}).json()
-    assert lead.get("/lead/export", params={"format": "exe"}).status_code == 400
+    assert lead.get(EXPORT, params={"format": "parquet"}).content.startswith(b"PAR1")
+    assert lead.get(EXPORT, params={"format": "datasets"}).content.startswith(b"PK")
+    assert lead.get(EXPORT, params={"format": "label-studio"}).json()
+    assert lead.get(EXPORT, params={"format": "exe"}).status_code == 422
 
 
 def test_without_an_answer_there_is_nothing_to_export_or_draw(lead: TestClient) -> None:
     page = seen(lead, "/lead")
     assert "There is no answer to export yet." in page
     assert "/lead/learning-curve.svg" not in page
-    assert lead.get("/lead/export").status_code == 400
+    assert lead.get(EXPORT).status_code == 404
     assert lead.get("/lead/learning-curve.svg").status_code == 404
 
 

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from fastapi.templating import Jinja2Templates
-from starlette.background import BackgroundTask
 
 from querist.pipeline import lead, review
 from querist.pipeline.agreement import agreement
-from querist.pipeline.exports import FORMATS, export_answers
+from querist.pipeline.exports import FORMATS
 from querist.pipeline.labeling import Desk
 from querist.pipeline.project import Project
 from querist.stages.reporting.charts import learning_curve_svg
 from querist.web import figures
 from querist.web.lead_texts import lead_texts
 from querist.web.lead_words import in_words
-from querist.web.people import Lead, Reader
+from querist.web.people import Lead
 from querist.web.problems import Problem
 from querist.web.tasks import STORABLE
 from querist.web.trainer import Trainer
 
 TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
-ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet", "datasets": "", "label-studio": ".json"}
 FEW_LABELS = 12
 """So many labels have a button each; of more, those that somebody gave have one, and a list has the others."""
 
@@ -92,18 +87,6 @@ def router(project: Project, desk: Desk, trainer: Trainer) -> APIRouter:
         if drawn is None:
             raise Problem(404, "there is nothing to draw yet, or the extra charts is not installed")
         return Response(drawn, media_type="image/svg+xml")
-
-    @pages.get("/export")
-    def export(_: Reader, format: str = "csv") -> Response:
-        with ExitStack() as stack:
-            folder = Path(mkdtemp(prefix="querist-export-"))
-            stack.callback(shutil.rmtree, folder)
-            file = folder / "answers" / f"answers{ENDINGS.get(format, '')}"
-            file.parent.mkdir()
-            export_answers(project, file, round=None, format=format, everything=True)
-            if file.is_dir() or len(list(file.parent.iterdir())) > 1:  # a data set, or images beside the file
-                file = Path(shutil.make_archive(str(folder / "answers"), "zip", file.parent))
-            return FileResponse(file, filename=file.name, background=BackgroundTask(stack.pop_all().close))
 
     @pages.get("/queue")
     def queue(request: Request, person: Lead, released: int | None = None) -> Response:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Query
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from querist.pipeline import record
@@ -15,6 +16,7 @@ from querist.pipeline.predictor import Predictor, Subject
 from querist.pipeline.project import Project
 from querist.store.annotations import page_of_annotations
 from querist.store.rounds import list_queries
+from querist.web.downloads import download
 from querist.web.people import Lead, Reader, needs
 from querist.web.problems import documented
 from querist.web.trainer import Trainer
@@ -186,6 +188,15 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
             file = Path(folder) / f"labels.{format}"
             file.write_bytes(data)
             return Imported(**project.import_labels(file, annotator=person.name, holdout=holdout))
+
+    @api.get("/labels/export", response_class=FileResponse, responses={200: {"content": {"*/*": {}}}})
+    def export_labels(
+        _: Reader, format: Literal["csv", "jsonl", "parquet", "datasets", "label-studio"] = "csv"
+    ) -> FileResponse:
+        """All answers that stand, with annotator, time, note, round, model and resolved label; a zip where they are
+        several files.
+        """
+        return download(project, format)
 
     @api.get("/training")
     def training(_: Lead) -> Training:
