@@ -20,7 +20,7 @@ PEOPLE, ITEMS, KILLS = 50, 10_000, 5
 
 
 def rows(people: int = PEOPLE, items: int = ITEMS, think: float = 1.0) -> list[Row]:
-    from crowd import make_project, play
+    from many_people import make_project, play
 
     found = []
     plans = [("SQLite", 0, 0.0), ("SQLite", 0, think), ("SQLite", KILLS, 0.0)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from crowd import make_project, play
+from many_people import make_project, play
 
 
 @pytest.mark.long
