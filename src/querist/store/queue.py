@@ -43,7 +43,8 @@ def put(tx: Tx, items: Sequence[dict[str, Any]]) -> None:
     """Queues items: item, round, rank, wanted."""
     if items:
         tx.execute(insert(queue), [{**row, "answered": 0} for row in items])
-        follow(tx, {row["item"] for row in items})
+        names = [row["item"] for row in items]
+        follow(tx, {item for part in _parts(names) for item in _answered(tx, part)})
 
 
 def follow(tx: Tx, items: Collection[str]) -> None:
@@ -53,8 +54,9 @@ def follow(tx: Tx, items: Collection[str]) -> None:
     asked = select(queries.c.item, queries.c.round, queries.c.rank, queries.c.wanted)
     for part in _parts(sorted(items)):
         found = {row.item: row for row in tx.execute(asked.where(queries.c.item.in_(part)))}
-        here = select(queue.c.item).where(queue.c.item.in_(part)).order_by(queue.c.round, queue.c.rank)
-        waiting = set(tx.execute(here.with_for_update()).scalars())
+        here = select(queue.c.item, queue.c.answered).where(queue.c.item.in_(part))
+        in_order = here.order_by(queue.c.round, queue.c.rank).with_for_update()
+        waiting = {row.item: row.answered for row in tx.execute(in_order)}
         answered = _answered(tx, list(found))
         ruled = _ruled(tx, list(found))
         done = [item for item, row in found.items() if answered.get(item, 0) >= row.wanted or item in ruled]
@@ -63,7 +65,8 @@ def follow(tx: Tx, items: Collection[str]) -> None:
             if item in done:
                 continue
             if item in waiting:
-                tx.execute(update(queue).where(queue.c.item == item).values(answered=answered.get(item, 0)))
+                if waiting[item] != answered.get(item, 0):
+                    tx.execute(update(queue).where(queue.c.item == item).values(answered=answered.get(item, 0)))
             else:
                 tx.execute(insert(queue).values(**row._asdict(), answered=answered.get(item, 0)))
 
@@ -127,10 +130,14 @@ def release(
 
 def close(tx: Tx, answered: Collection[tuple[str, str]], *, now: datetime) -> None:
     """Ends the leases of (item, annotator) pairs that were answered."""
+    live = select(leases.c.item, leases.c.annotator).where(leases.c.expires_at > iso(now))
+    items = sorted({item for item, _ in answered})
+    held = {tuple(row) for part in _parts(items) for row in tx.execute(live.where(leases.c.item.in_(part)))}
     this = leases.c.item == bindparam("of_item"), leases.c.annotator == bindparam("of_annotator")
-    ended = update(leases).where(*this, leases.c.expires_at > iso(now)).values(expires_at=iso(now))
     # In order, since two transactions that lock the same rows in another one would wait for each other.
-    tx.execute(ended, [{"of_item": item, "of_annotator": annotator} for item, annotator in sorted(answered)])
+    over = [{"of_item": item, "of_annotator": annotator} for item, annotator in sorted(held & set(answered))]
+    if over:
+        tx.execute(update(leases).where(*this).values(expires_at=iso(now)), over)
 
 
 def hold_again(tx: Tx, annotator: str, items: Collection[str], *, now: datetime, minutes: float) -> None:
