@@ -215,7 +215,7 @@ def site(two_labels: Path, tmp_path: Path, serve: Callable[[Project], Site]) -> 
     return serve(_copy_of(two_labels, tmp_path / "project"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
