@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.config import LabelingSettings, ObjectiveSettings, Settings
+from querist.config import Settings
+from querist.config.loop import ObjectiveSettings
+from querist.config.people import LabelingSettings
 from querist.core.hashing import key_of, unit_hash
 from querist.core.types import Codes, Indices, Probabilities
 from querist.snapshots.payload import keep_image, payloads

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from querist.config import LearnerSettings
+from querist.config.loop import LearnerSettings
 from querist.core.errors import LedgerError, SettingError, UnknownName
 from querist.core.hashing import key_of
 from querist.core.losses import log_losses

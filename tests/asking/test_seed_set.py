@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from querist.config import SeedSettings
+from querist.config.loop import SeedSettings
 from querist.core.errors import PoolExhausted, SettingError, UnknownName
 from querist.stages.initial_model import seed_set
 from querist.stages.initial_model.seed_set import (

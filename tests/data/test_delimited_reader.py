@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import DataError, SettingError
 from querist.stages.raw_data import delimited
 from querist.stages.raw_data.delimited import read_csv, read_tsv

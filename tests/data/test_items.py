@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import SettingError
 from querist.snapshots import POOL, TEST, VALIDATION
 from querist.stages.raw_data.items import UNGIVEN, Item, item_builder, model_columns

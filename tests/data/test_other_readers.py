@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import DataError, SettingError, ShapeError
 from querist.stages.raw_data.arrays import rows_of
 from querist.stages.raw_data.rows import BadRow, Row

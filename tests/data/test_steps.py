@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from querist.config import PreprocessingSettings
+from querist.config.data import PreprocessingSettings
 from querist.core.errors import SettingError, UnknownName
 from querist.stages.preprocessing.steps import apply, declare, resolve, tabular_settings
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import QueristError
 from querist.stages.raw_data.rows import BadRow, Row
 from querist.stages.raw_data.sources import open_source

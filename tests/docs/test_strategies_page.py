@@ -10,7 +10,7 @@ import pytest
 
 import querist
 from querist import plugins
-from querist.config import QuerySettings
+from querist.config.loop import QuerySettings
 from querist.plugins import BUILT_IN
 from querist.stages.query_strategy.describe import about
 from querist.stages.uncertainty_scoring import multilabel

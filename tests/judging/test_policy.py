@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from querist.config import RetrainingSettings
+from querist.config.loop import RetrainingSettings
 from querist.stages.retraining.policy import decide
 
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from querist.config import ObjectiveSettings
+from querist.config.loop import ObjectiveSettings
 from querist.stages.evaluation.stopping import Spent, decide
 
 TODAY = date(2026, 3, 1)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from querist import plugins
-from querist.config import LearnerSettings
+from querist.config.loop import LearnerSettings
 from querist.core.errors import SettingError, UnknownName
 from querist.models.encoders.make import kind_of
 from querist.models.heads import make_estimator

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from querist import plugins
-from querist.config import LearnerSettings
+from querist.config.loop import LearnerSettings
 from querist.core.errors import SettingError
 from querist.models.encoders.make import kind_of
 

@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.hashing import key64
 from querist.snapshots import Snapshot
 from querist.stages.preprocessing.groups import Keys, group_keys

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
-from querist.config import LabelStudioSettings
+from querist.config.people import LabelStudioSettings
 from querist.core.errors import MissingExtra, ServiceError, SettingError
 
 PAGE = 100

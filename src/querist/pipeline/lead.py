@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from querist.config import ObjectiveSettings
+from querist.config.loop import ObjectiveSettings
 from querist.pipeline.agreement import agreement
 from querist.pipeline.record import round_table
 from querist.stages.evaluation.step import spending

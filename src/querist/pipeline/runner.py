@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from querist.config import QuerySettings
+from querist.config.loop import QuerySettings
 from querist.core.hashing import key_of
 from querist.stages.evaluation.step import Evaluation
 from querist.stages.human_labeling.step import HumanLabeling

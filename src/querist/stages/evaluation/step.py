@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 
 from querist.asking import candidates, seconds_spent
-from querist.config import ObjectiveSettings
+from querist.config.loop import ObjectiveSettings
 from querist.core.hashing import key_of
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from querist.config import ObjectiveSettings
+from querist.config.loop import ObjectiveSettings
 from querist.stages.evaluation.metrics import higher_is_better
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.config import SeedSettings
+from querist.config.loop import SeedSettings
 from querist.core.errors import PoolExhausted, SettingError, UnknownName
 from querist.core.selection import place_in_group, top_k
 from querist.core.types import Codes, Embeddings, Indices, Scores, Selection

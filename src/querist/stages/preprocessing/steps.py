@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from querist.config import PreprocessingSettings
+from querist.config.data import PreprocessingSettings
 from querist.core.errors import SettingError, UnknownName
 from querist.core.protocols import Items
 from querist.stages.preprocessing import image, text

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import DataError, ShapeError
 from querist.stages.raw_data.rows import BadRow, Row, require_columns
 

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import DataError
 from querist.stages.raw_data.rows import RAW_CHARACTERS, BadRow, Row, require_columns
 from querist.stages.raw_data.textfiles import is_broken, open_text

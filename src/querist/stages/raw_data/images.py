@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import DataError
 from querist.stages.raw_data.rows import BadRow, Row, refuse
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import MissingExtra
 from querist.snapshots import POOL, TEST, VALIDATION
 from querist.stages.raw_data.rows import BadRow, Row, feature_columns, refuse

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.stages.raw_data.rows import RAW_CHARACTERS, BadRow, Row, needed_columns, require_columns
 from querist.stages.raw_data.textfiles import is_broken, open_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import DataError
 from querist.stages.raw_data.rows import BadRow, Row, needed_columns, require_columns
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import SettingError
 
 RAW_CHARACTERS = 10_000

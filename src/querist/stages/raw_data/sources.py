@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from querist.config import DataSettings
+from querist.config.data import DataSettings
 from querist.core.errors import DataError, SettingError
 from querist.plugins import find
 from querist.stages.raw_data.images import with_images

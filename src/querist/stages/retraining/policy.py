@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from querist.config import RetrainingSettings
+from querist.config.loop import RetrainingSettings
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""`querist.toml`: every setting, its default and its meaning. The reference in docs/ is generated from here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from querist.config.data import DataSettings, PreprocessingSettings, SplitSettings, StorageSettings
+from querist.config.loop import (
+    EvaluationSettings,
+    LearnerSettings,
+    ObjectiveSettings,
+    ProjectSettings,
+    QuerySettings,
+    RetrainingSettings,
+    SeedSettings,
+)
+from querist.config.people import LabelingSettings, LabelStudioSettings, WebhookSettings
+from querist.config.section import Section
+from querist.core.errors import DataError, SettingError, UnknownName
+
+FILE_NAME = "querist.toml"
+
+
+class Settings(Section):
+    project: ProjectSettings = Field(default=ProjectSettings(), description="The project itself.")
+    objective: ObjectiveSettings = Field(
+        default=ObjectiveSettings(), description="What is to be reached, at what cost."
+    )
+    data: DataSettings = Field(default=DataSettings(), description="Where the raw data lies and what its columns mean.")
+    preprocessing: PreprocessingSettings = Field(default=PreprocessingSettings(), description="Cleaning of items.")
+    splits: SplitSettings = Field(default=SplitSettings(), description="Pool, validation and holdout.")
+    seed_set: SeedSettings = Field(default=SeedSettings(), description="The first labeled items.")
+    learner: LearnerSettings = Field(default=LearnerSettings(), description="The model.")
+    query: QuerySettings = Field(default=QuerySettings(), description="Which items are asked.")
+    labeling: LabelingSettings = Field(default=LabelingSettings(), description="How people label.")
+    retraining: RetrainingSettings = Field(default=RetrainingSettings(), description="When the model is trained again.")
+    evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="How quality is measured.")
+    webhooks: WebhookSettings = Field(default=WebhookSettings(), description="Who else is told what happens.")
+    label_studio: LabelStudioSettings = Field(
+        default=LabelStudioSettings(), description="The Label Studio that people label in, if they do."
+    )
+    storage: StorageSettings = Field(default=StorageSettings(), description="Where everything is kept.")
+
+
+def parse(values: dict[str, Any], *, origin: str = "settings") -> Settings:
+    """Settings from plain values. Raises SettingError naming the setting, its value and its meaning."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingError("\n".join(_explain(e, origin) for e in error.errors())) from None
+
+
+def load(path: Path) -> Settings:
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; run `querist init` to create one") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path} is not valid TOML in UTF-8: {error}") from None
+    return parse(values, origin=str(path))
+
+
+def sections() -> dict[str, type[Section]]:
+    return {name: type(field.default) for name, field in Settings.model_fields.items()}
+
+
+def _explain(error: Any, origin: str) -> str:  # Any: pydantic's ErrorDetails
+    path = [str(part) for part in error["loc"]]
+    name = ".".join(path) or "settings"
+    if error["type"] == "extra_forbidden":
+        known = sections() if len(path) == 1 else sections()[path[0]].model_fields
+        return f"{origin}: {UnknownName('setting', path[-1], known)}"
+    message = error["msg"].removeprefix("Value error, ")
+    section = sections().get(path[0]) if path else None
+    field = section.model_fields.get(path[1]) if section and len(path) > 1 else None
+    if field is None:
+        return f"{origin}: {name}: {message}"
+    return f"{origin}: {name} = {error['input']!r}: {message}. It means: {field.description}"
