@@ -19,6 +19,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from querist.store.ledger import Ledger
+
 GOOD = ["great", "lovely", "superb", "charming", "fine", "warm", "clever", "bright"]
 BAD = ["awful", "boring", "weak", "stupid", "cheap", "cold", "dull", "empty"]
 OTHER = [f"word{i}" for i in range(60)]
@@ -110,6 +112,15 @@ def data_folder() -> Path:
     if not path or not Path(path).is_dir():
         pytest.skip("QUERIST_DATA names no folder of data sets")
     return Path(path)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """A fresh ledger, once on each database."""
+    url = f"sqlite:///{tmp_path}/ledger.db" if request.param == "sqlite" else request.getfixturevalue("postgres")
+    opened = Ledger(url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

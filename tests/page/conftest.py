@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import socket
 import subprocess
@@ -21,6 +20,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra test)")
+from browser import axe_source, open_chromium  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E402
 
 from querist.pipeline.labeling import Answer, Desk  # noqa: E402
@@ -217,13 +217,8 @@ def site(two_labels: Path, tmp_path: Path, serve: Callable[[Project], Site]) -> 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with open_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @dataclass
@@ -268,16 +263,5 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
 
 
 @pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, fetched once into a cache outside the checkout."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "querist-ci" / "axe"
-    found = cache / "package" / "axe.min.js"
-    if not found.exists():
-        if (npm := shutil.which("npm")) is None:
-            pytest.skip("npm is not installed, so axe-core cannot be fetched")
-        cache.mkdir(parents=True, exist_ok=True)
-        got = subprocess.run([npm, "pack", "axe-core@4.10.3"], cwd=cache, capture_output=True, text=True, check=False)
-        if got.returncode:
-            pytest.skip("axe-core cannot be fetched from the npm registry")
-        subprocess.run(["tar", "xzf", got.stdout.strip().splitlines()[-1]], cwd=cache, check=True)
-    return found.read_text(encoding="utf-8")
+def axe() -> str:
+    return axe_source()

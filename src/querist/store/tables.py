@@ -196,6 +196,17 @@ audit = _table(
     Column("detail", Text, nullable=False),
 )
 
+analyses = _table(
+    "analyses",
+    Column("seq", Integer, primary_key=True),
+    Column("kind", String(30), nullable=False),
+    Column("round", Integer),
+    Column("result", Text, nullable=False),
+    Column("code_version", String(64), nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("analyses_by_kind", "kind", "round"),
+)
+
 webhook_positions = _table(
     "webhook_positions",
     Column("url", Text, primary_key=True),
@@ -242,7 +253,7 @@ cursors = _table(
 )
 
 APPEND_ONLY = (snapshots, rounds, queries, annotations, models, metrics, steps)
-LOGS = (audit,)
+LOGS = (audit, analyses)
 """Append-only, too, but no part of what the loop decided: the digest leaves them out."""
 
 _SQLITE = """CREATE TRIGGER IF NOT EXISTS {t}_no_{v} BEFORE {v} ON {t}
