@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from querist.stages.evaluation import calibration
 from querist.stages.evaluation.calibration import brier, ece_limit, expected_calibration_error, warning
 
 
@@ -66,3 +67,12 @@ def test_a_warning_needs_more_than_chance_and_more_than_is_tolerated():
     assert warning(0.10, 0.12, 0.05) is None
     assert warning(0.04, 0.01, 0.05) is None
     assert "0.100 (tolerated 0.050, chance explains up to 0.020)" in warning(0.10, 0.02, 0.05)
+
+
+def test_the_limit_of_many_items_is_the_same_drawn_by_bin_or_by_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    proba = model(4000)[1]
+    by_bin = ece_limit(proba, 0.95, np.random.default_rng(0))
+    monkeypatch.setattr(calibration, "MANY_ITEMS", 10_000)
+    by_item = ece_limit(proba, 0.95, np.random.default_rng(0))
+    assert by_bin != by_item
+    assert by_bin == pytest.approx(by_item, rel=0.05)

@@ -29,3 +29,14 @@ def test_an_analysis_cannot_be_rewritten(ledger: Ledger) -> None:
         add_analysis(tx, "simulation", {}, now=NOW)
     with pytest.raises(LedgerError, match="append-only"), ledger.begin() as tx:
         tx.execute(text("UPDATE analyses SET kind = 'other'"))
+
+
+def test_a_ledger_of_an_earlier_querist_gets_the_tables_it_lacks(ledger: Ledger) -> None:
+    with ledger.begin() as tx:
+        tx.execute(text("DROP TABLE analyses"))
+    again = Ledger(str(ledger._engine.url.render_as_string(hide_password=False)))
+    with again.begin() as tx:
+        add_analysis(tx, "simulation", {"number": 1}, now=NOW)
+    with ledger.read() as tx:
+        assert [a.result["number"] for a in list_analyses(tx, "simulation")] == [1]
+    again.close()

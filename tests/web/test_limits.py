@@ -26,7 +26,8 @@ def test_a_large_upload_in_small_parts_does_not_hold_the_server() -> None:
     async def send(_: Any) -> None: ...
 
     scope = {"type": "http", "path": "/api/v1/labels/import", "headers": []}
-    start = time.perf_counter()
+    start = time.thread_time()
     asyncio.run(BodyLimit(app)(scope, receive, send))
     assert got == [UPLOAD_BYTES]
-    assert time.perf_counter() - start < 1.0
+    # Copying what came before with each part takes more than 10 s of work.
+    assert time.thread_time() - start < 5.0

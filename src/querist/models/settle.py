@@ -13,10 +13,7 @@ SCHEMA = "schema.json"
 
 
 def settle(data: bytes) -> bytes:
-    """skops names parts by memory address and stamps them with the time; here they get numbers in order of use.
-
-    Deflated, since weights of words that no labeled text holds are all zero.
-    """
+    """skops names parts by memory address and stamps them with the time; here they get numbers in order of use."""
     with zipfile.ZipFile(io.BytesIO(data)) as old:
         contents = {name: old.read(name) for name in old.namelist()}
     names = Numbers(set(contents) - {SCHEMA})
@@ -57,7 +54,7 @@ class Numbers:
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    archive.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED, compresslevel=1)
+    archive.writestr(entry, content)
 
 
 def _without_padding(content: bytes) -> bytes:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from querist.config.loop import QuerySettings
 from querist.core.hashing import key_of
+from querist.pipeline.conditions import note
 from querist.stages.evaluation.step import Evaluation
 from querist.stages.human_labeling.step import HumanLabeling
 from querist.stages.initial_model.step import InitialModel, SeedSet
@@ -19,6 +22,7 @@ from querist.stages.retraining.step import LearnerChange, Retraining
 from querist.stages.uncertainty_scoring.step import UncertaintyScoring
 from querist.step import Context, Step, StepResult, Stopwatch
 from querist.store.ledger import Ledger, iso
+from querist.store.replica import newest_annotation
 from querist.store.steps import Done, add_step, find_step
 from querist.training import change_since, current_model
 
@@ -39,6 +43,20 @@ def steps_of(round: int, query: QuerySettings) -> list[AnyStep]:
     ]
 
 
+@contextmanager
+def seldom_collect() -> Iterator[None]:
+    """Python's garbage of the oldest generation is looked for ten times less often inside the block.
+
+    Each look walks through all that the imported modules hold, for a tenth of a second, and finds next to nothing.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(*before[:2], 10 * before[2])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def run_step(step: AnyStep, ledger: Ledger, ctx: Context, clock: Callable[[], datetime]) -> StepResult:
     """Runs one step unless it is done. No transaction is open while it computes and keeps."""
     with ledger.read() as tx:
@@ -47,6 +65,7 @@ def run_step(step: AnyStep, ledger: Ledger, ctx: Context, clock: Callable[[], da
             return StepResult("done", done.result)
         ctx = replace(ctx, now=clock(), stopwatch=Stopwatch())
         start = time.perf_counter()
+        arrived = newest_annotation(tx)
         inputs = step.read(tx, ctx)
     kept = step.keep(step.compute(inputs, ctx), ctx)
     with ledger.begin() as tx:
@@ -66,6 +85,7 @@ def run_step(step: AnyStep, ledger: Ledger, ctx: Context, clock: Callable[[], da
                     code_version=ctx.code_version,
                 ),
             )
+            note(tx, step.NAME, arrived, ctx)
     return result
 
 

@@ -14,7 +14,7 @@ def payloads(snapshot: Snapshot, positions: Indices) -> list[tuple[str, dict[str
     """(item id, payload) in the order of `positions`; an image is its bytes until `keep_image`."""
     shown = []
     wanted = [name for name in snapshot.columns() if name in ("id", "text", "image") or name[:2] in ("x.", "c.")]
-    for row in snapshot.take(positions, wanted).to_pylist():
+    for row in snapshot.take(positions, wanted, hold=True).to_pylist():
         payload: dict[str, Any] = {}
         for column, value in row.items():
             if column in ("image", "text"):

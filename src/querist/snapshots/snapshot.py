@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T", bound=np.generic)
+HELD_BYTES = 64 << 20
+"""Stored bytes of a snapshot whose items may stay in memory, decoded, between takes."""
 
 __all__ = ["POOL", "SPLITS", "TEST", "VALIDATION", "Shard", "Snapshot", "list_snapshots"]
 
@@ -51,6 +53,7 @@ class Snapshot:
         self.n_items = manifest.n_items
         self._sound: set[str] = set()
         self._labels: dict[tuple[str, tuple[str, ...]], Codes] = {}
+        self._held: dict[tuple[str, ...], pa.Table] = {}
 
     @classmethod
     def open(cls, url: str | Path, id: str) -> Self:
@@ -104,8 +107,13 @@ class Snapshot:
         """(n_items,) class numbers of `classes` as each row itself gave them, nothing lent; -1 where unknown."""
         return self._codes("label", self.classes)
 
-    def take(self, positions: Indices | Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
-        """Rows at the positions, in the order asked; reads only the parts of the shards that hold them."""
+    def take(
+        self, positions: Indices | Sequence[int], columns: Sequence[str] | None = None, *, hold: bool = False
+    ) -> pa.Table:
+        """Rows at the positions, in the order asked; reads only the parts of the shards that hold them.
+
+        `hold` keeps these columns of a snapshot of at most HELD_BYTES in memory, for takes that come again.
+        """
         from concurrent.futures import ThreadPoolExecutor
 
         import pyarrow as pa
@@ -113,6 +121,8 @@ class Snapshot:
         wanted = np.asarray(positions, dtype=np.intp)
         if len(wanted) and (wanted.min() < 0 or wanted.max() >= self.n_items):
             raise ShapeError(f"positions must lie in 0..{self.n_items - 1}, got {wanted.min()}..{wanted.max()}")
+        if hold and sum(shard.bytes for shard in self.shards) <= HELD_BYTES:
+            return self._whole(tuple(self.columns() if columns is None else columns)).take(wanted)
         order = np.argsort(wanted, kind="stable")
         cuts = np.searchsorted(wanted[order], [shard.start for shard in self.shards] + [self.n_items])
         held = [
@@ -128,6 +138,14 @@ class Snapshot:
         back[order] = np.arange(len(order))
         return pa.concat_tables(parts).take(back)
 
+    def _whole(self, columns: tuple[str, ...]) -> pa.Table:
+        import pyarrow as pa
+
+        if columns not in self._held:
+            read = [self.read(shard, columns) for shard in self.shards]
+            self._held[columns] = pa.concat_tables(read).combine_chunks()
+        return self._held[columns]
+
     def find(self, ids: Iterable[str]) -> dict[str, int]:
         """Positions of the ids that are here; streams the id column."""
         import pyarrow as pa
@@ -141,6 +159,15 @@ class Snapshot:
             positions = (at.to_numpy() + shard.start).tolist()
             found.update(zip(column.take(at).to_pylist(), positions, strict=True))
         return found
+
+    def groups(self, positions: Indices) -> NDArray[np.uint64] | None:
+        """(len(positions),) the group of each, for items that may be no evidence of their own; None where no two items
+        in use share one, as with `data.deduplicate`."""
+        counts = self.manifest.counts
+        if sum(counts["primary"].values()) <= counts["groups"]:
+            return None
+        groups: NDArray[np.uint64] = self.take(positions, ["group"], hold=True)["group"].to_numpy()
+        return groups
 
     def verify(self) -> list[str]:
         """What differs from the record, each problem with its file; empty when all is well."""

@@ -28,12 +28,20 @@ class Analysis:
 
 
 def add_analysis(tx: Tx, kind: str, result: Mapping[str, Any], *, round: int | None = None, now: datetime) -> None:
-    row = {"kind": kind, "round": round, "result": json.dumps(dict(result)), "code_version": __version__, "at": iso(now)}
+    row = {
+        "kind": kind,
+        "round": round,
+        "result": json.dumps(dict(result)),
+        "code_version": __version__,
+        "at": iso(now),
+    }
     tx.execute(insert(analyses).values(row))
 
 
-def list_analyses(tx: Tx, kind: str, *, last: int | None = None) -> list[Analysis]:
-    """Those of one kind, oldest first; `last` takes only so many of the newest."""
+def list_analyses(tx: Tx, kind: str, *, last: int | None = None, round: int | None = None) -> list[Analysis]:
+    """Those of one kind, oldest first; `last` takes only so many of the newest, `round` those of one round."""
     statement = select(*[c for c in analyses.columns if c.name != "seq"]).where(analyses.c.kind == kind)
+    if round is not None:
+        statement = statement.where(analyses.c.round == round)
     rows = tx.execute(statement.order_by(analyses.c.seq.desc()).limit(last)).mappings()
     return [Analysis(**{**row, "result": json.loads(row["result"])}) for row in rows][::-1]

@@ -78,7 +78,7 @@ def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
     statement = select(*[table.c[name] for name in Annotation._fields]).order_by(table.c.seq)
     if split is not None:
         statement = statement.where(table.c.split == split)
-    return [_made(row) for row in tx.execute(statement)]
+    return [_made(row) for row in tx.execute(statement).all()]
 
 
 def annotations_between(tx: Tx, after: int, until: int, *, limit: int) -> tuple[list[Annotation], int]:
@@ -122,6 +122,13 @@ def count_answers(tx: Tx, annotator: str, *, since: str = "") -> int:
     """Standing answers of one person from an ISO time on."""
     mine = table.c.annotator == annotator, table.c.at >= since
     return int(tx.execute(select(func.count()).where(*mine, *queue.stands())).scalar_one())
+
+
+def page_answers(tx: Tx) -> tuple[int, str | None]:
+    """How many answers came through the labeling page, and when the newest did."""
+    through = table.c.kind == "answer", table.c.details.like('%"shown": %')  # within a text the quotes are escaped
+    n, newest = tx.execute(select(func.count(), func.max(table.c.at)).where(*through)).one()
+    return int(n), newest
 
 
 def _made(row: Any) -> Annotation:  # Any: a row of the columns of Annotation

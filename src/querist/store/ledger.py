@@ -35,8 +35,10 @@ class Ledger:
         self._line = Lock() if self._engine.dialect.name == "sqlite" else None
         try:
             with self._engine.begin() as tx:
-                if not inspect(tx).has_table("schema_version"):
+                missing = set(tables.metadata.tables) - set(inspect(tx).get_table_names())
+                if missing and not self.read_only:  # of a new ledger all, of one by an earlier querist some
                     tables.metadata.create_all(tx)
+                if tables.schema.name in missing:
                     tx.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
                 found = tx.execute(select(tables.schema.c.version)).scalar_one()
         except DBAPIError as error:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, insert, select
 
@@ -17,6 +17,15 @@ from querist.store.tables import annotations as given
 from querist.store.tables import queries, rounds
 
 AT_ONCE = 500
+
+
+class Wanted(NamedTuple):
+    """An item asked in a round, and how many people are to answer it."""
+
+    item: str
+    position: int
+    split: str
+    wanted: int
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,14 @@ def list_rounds(tx: Tx) -> list[Round]:
     return [Round(**{**row, "thresholds": json.loads(row["thresholds"])}) for row in rows]
 
 
+def queries_since(tx: Tx, round: int, *, strategy: str | None = None) -> list[Query]:
+    """Queries of this round and later ones, in the order asked; those of one strategy where it is named."""
+    statement = select(queries).where(queries.c.round >= round).order_by(queries.c.round, queries.c.rank)
+    if strategy is not None:
+        statement = statement.where(queries.c.strategy == strategy)
+    return [_query(row) for row in tx.execute(statement).mappings()]
+
+
 def list_queries(tx: Tx, round: int | None = None, *, start: int = 0, limit: int | None = None) -> list[Query]:
     """Queries of one round, or of all, in the order asked; `limit` of them from the one with the number `start` on."""
     statement = select(queries).order_by(queries.c.round, queries.c.rank).offset(start).limit(limit)
@@ -93,6 +110,18 @@ def get_queries(tx: Tx, items: Collection[str]) -> dict[str, Query]:
     parts = (wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE))
     found = (tx.execute(select(queries).where(queries.c.item.in_(part))).mappings() for part in parts)
     return {row["item"]: _query(row) for part in found for row in part}
+
+
+def list_wanted(tx: Tx, round: int) -> list[Wanted]:
+    """What a round asks, in the order asked, without what people see of it."""
+    statement = select(*[queries.c[name] for name in Wanted._fields]).where(queries.c.round == round)
+    return [Wanted(*row) for row in tx.execute(statement.order_by(queries.c.rank)).all()]
+
+
+def count_by_round(tx: Tx) -> dict[int, int]:
+    """How many items each round asked; a round that asked none is left out."""
+    counted = select(queries.c.round, func.count()).group_by(queries.c.round).order_by(queries.c.round)
+    return {round: n for round, n in tx.execute(counted)}
 
 
 def newest_round(tx: Tx) -> int | None:
@@ -111,4 +140,4 @@ def _query(row: Any) -> Query:  # Any: a row of queries, by column
 def taken_positions(tx: Tx) -> list[int]:
     """Positions of pool items that were asked, and of those that somebody labeled or skipped; some come twice."""
     unasked = select(given.c.position).where(given.c.split == "pool")
-    return list(tx.execute(select(queries.c.position).union_all(unasked)).scalars())
+    return list(tx.execute(select(queries.c.position).union_all(unasked)).scalars().all())

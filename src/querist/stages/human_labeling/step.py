@@ -18,14 +18,14 @@ from querist.stages.human_labeling.resolve import Vote, resolve
 from querist.step import Context, StepResult
 from querist.store.annotations import Annotation, add_annotations, list_annotations
 from querist.store.ledger import Tx
-from querist.store.rounds import Query, list_queries
+from querist.store.rounds import Wanted, list_wanted
 
 SPLITS = {"pool": POOL, "validation": VALIDATION, "test": TEST}
 
 
 @dataclass(frozen=True)
 class Inputs:
-    asked: Sequence[Query]
+    asked: Sequence[Wanted]
     annotations: Sequence[Annotation]
 
     @property
@@ -48,16 +48,18 @@ class HumanLabeling:
     uses_model = False
 
     def read(self, tx: Tx, ctx: Context) -> Inputs:
-        return Inputs(list_queries(tx, ctx.round), list_annotations(tx))
+        return Inputs(list_wanted(tx, ctx.round), list_annotations(tx))
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
         given = standing(inputs.annotations)
-        answers_of = Counter(item for item, _ in {(a.item, a.annotator) for a in given})
-        ruled = {a.item for a in given if vote_of(a).adjudicated}
+        asked = {q.item for q in inputs.asked}
+        of_round = [a for a in given if a.item in asked]
+        answers_of = Counter(item for item, _ in {(a.item, a.annotator) for a in of_round})
+        ruled = {a.item for a in of_round if is_ruling(a)}
         open_queries = [q for q in inputs.asked if answers_of[q.item] < q.wanted and q.item not in ruled]
         answers = simulated_answers(open_queries, ctx) if ctx.oracle else []
         missing = len(open_queries) - len(answers)
-        labels = {} if missing else known_labels([*inputs.annotations, *answers], ctx)
+        labels = {} if missing else known_labels([*given, *answers], ctx)
         if not missing and not ctx.oracle and len(labels["pool"][0]) == 0:
             missing = len(inputs.asked)  # all were skipped, and a model needs one label at least
         return Outputs(answers, missing, labels)
@@ -96,13 +98,16 @@ def is_gold(annotation: Annotation) -> bool:
     return bool(annotation.details.get("gold"))
 
 
+def is_ruling(annotation: Annotation) -> bool:
+    """Whether a lead decided: `details` say {"adjudicated": true}."""
+    return bool(annotation.details.get("adjudicated"))
+
+
 def vote_of(annotation: Annotation) -> Vote:
-    """`details` {"adjudicated": true} make it a lead's ruling."""
-    adjudicated = bool(annotation.details.get("adjudicated"))
-    return Vote(annotation.item, annotation.annotator, annotation.label, annotation.at, adjudicated)
+    return Vote(annotation.item, annotation.annotator, annotation.label, annotation.at, is_ruling(annotation))
 
 
-def simulated_answers(asked: Sequence[Query], ctx: Context) -> list[Annotation]:
+def simulated_answers(asked: Sequence[Wanted], ctx: Context) -> list[Annotation]:
     """The oracle column's label for each query; an empty one is a skip."""
     if not asked or ctx.oracle is None:
         return []
@@ -121,8 +126,9 @@ def simulated_answers(asked: Sequence[Query], ctx: Context) -> list[Annotation]:
     ]
 
 
-def known_labels(annotations: Sequence[Annotation], ctx: Context) -> dict[str, tuple[Indices, Codes]]:
-    """Positions and class codes by split: labels that came with the data, overruled by what annotators said together.
+def known_labels(said: Sequence[Annotation], ctx: Context) -> dict[str, tuple[Indices, Codes]]:
+    """Positions and class codes by split: labels that came with the data, overruled by what annotators said together;
+    `said` are the answers that stand.
 
     Answers to gold items are no votes: their labels are certain, and the people are tested by them.
     In a simulation the oracle's column stays hidden in the pool, and is the truth in validation and test.
@@ -138,7 +144,7 @@ def known_labels(annotations: Sequence[Annotation], ctx: Context) -> dict[str, t
         truth, _ = ctx.snapshot.labels(ctx.oracle, ctx.classes)
         codes[splits != POOL] = truth[splits != POOL]
     number = {label: code for code, label in enumerate(ctx.classes)}
-    votes = [a for a in standing(annotations) if not is_gold(a)]
+    votes = [a for a in said if not is_gold(a)]
     position = {a.item: a.position for a in votes}
     times = Counter(a.item for a in votes)
     resolved = {a.item: a.label for a in votes if times[a.item] == 1}
