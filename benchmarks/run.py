@@ -10,6 +10,7 @@ from datetime import date
 import imports
 import labeling
 import pool_sizes
+import report
 import round
 import simulate
 import strategies
@@ -19,6 +20,7 @@ BENCHMARKS = {
     "imports": imports.rows,
     "round": round.rows,
     "labeling": labeling.rows,
+    "report": report.rows,
     "strategies": strategies.rows,
     "pool_sizes": pool_sizes.rows,
     "simulate": simulate.rows,

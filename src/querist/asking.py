@@ -20,6 +20,9 @@ from querist.store.annotations import Effort
 from querist.store.ledger import Tx
 from querist.store.rounds import Query, Round, open_round, taken_positions
 
+CONTROL = "control"
+"""What the record calls the strategy of items that were drawn at random."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -156,14 +159,24 @@ def pick_gold(n: int, known: Codes, rng: np.random.Generator) -> Indices:
 
 def mix_gold(queries: Sequence[Query], gold: Sequence[Query], rng: np.random.Generator) -> list[Query]:
     """The queries in their order with the gold ones at random places, told apart by nothing that annotators see."""
-    places = set(rng.permutation(len(queries) + len(gold))[: len(gold)].tolist())
-    ours, theirs = iter(queries), iter(gold)
-    mixed = [next(theirs) if place in places else next(ours) for place in range(len(queries) + len(gold))]
-    known = {q.item for q in gold}
-    return [
-        replace(q, rank=rank, payload={**q.payload, "gold": True} if q.item in known else q.payload)
-        for rank, q in enumerate(mixed)
-    ]
+    return mix(queries, [replace(q, payload={**q.payload, "gold": True}) for q in gold], rng)
+
+
+def mix(queries: Sequence[Query], others: Sequence[Query], rng: np.random.Generator) -> list[Query]:
+    """Both, each in its order and numbered anew, the others at random places."""
+    places = set(rng.permutation(len(queries) + len(others))[: len(others)].tolist())
+    ours, theirs = iter(queries), iter(others)
+    mixed = (next(theirs) if place in places else next(ours) for place in range(len(queries) + len(others)))
+    return [replace(query, rank=rank) for rank, query in enumerate(mixed)]
+
+
+def control_due(share: float, batch: int, round: int) -> int:
+    """How many of a batch are drawn at random; rounded so that small batches come to their share over the rounds.
+
+    The strategy always asks one at least.
+    """
+    whole_until = int(share * batch * round + 0.5), int(share * batch * (round - 1) + 0.5)
+    return min(whole_until[0] - whole_until[1], max(batch - 1, 0))
 
 
 def _usable(ctx: Context) -> NDArray[np.bool_]:

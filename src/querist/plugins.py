@@ -43,6 +43,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "ranked_batch": "querist.stages.query_strategy.ranked_batch:RankedBatch",
         "cal": "querist.stages.query_strategy.cal:Contrastive",
         "dal": "querist.stages.query_strategy.dal:Discriminative",
+        "drift": "querist.stages.query_strategy.drift:Drift",
         "qbc": "querist.stages.query_strategy.qbc:QueryByCommittee",
         "bald": "querist.stages.query_strategy.bald:Bald",
         "batch_bald": "querist.stages.query_strategy.batch_bald:BatchBald",
@@ -90,6 +91,20 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "parquet": "querist.stages.raw_data.parquet:read_parquet",
         "images": "querist.stages.raw_data.images:read_images",
         "arrays": "querist.stages.raw_data.arrays:read_arrays",
+    },
+    "drift": {
+        "kl_classes": "querist.stages.monitoring.views:kl_classes",
+        "kl_entropy": "querist.stages.monitoring.views:kl_entropy",
+        "mmd": "querist.stages.monitoring.views:mmd",
+        "js_classes": "querist.stages.monitoring.views:js_classes",
+        "js_entropy": "querist.stages.monitoring.views:js_entropy",
+        "psi_classes": "querist.stages.monitoring.views:psi_classes",
+        "psi_entropy": "querist.stages.monitoring.views:psi_entropy",
+        "chi2_classes": "querist.stages.monitoring.views:chi2_classes",
+        "ks_entropy": "querist.stages.monitoring.views:ks_entropy",
+        "ks_lengths": "querist.stages.monitoring.views:ks_lengths",
+        "unseen_words": "querist.stages.monitoring.views:unseen_words",
+        "columns": "querist.stages.monitoring.views:columns",
     },
 }
 """Group -> name -> where it lives. Entry points use the same groups, as `querist.strategies` and so on."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from querist.config import Settings
+from querist.core.errors import SettingError
 from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.types import GIB, Codes, Indices, Pool, Probabilities, Scores
@@ -16,6 +17,7 @@ from querist.models.committee import committee_proba
 from querist.models.features import Features
 from querist.models.learner import ScikitLearner
 from querist.models.learners import LearnerSpec
+from querist.snapshots.snapshot import Snapshot
 from querist.training import make_learner
 
 
@@ -68,6 +70,24 @@ def terms_of(settings: Settings, spec: LearnerSpec, classes: tuple[str, ...], sp
     )
 
 
+def prices_of(snapshot: Snapshot, settings: Settings) -> Scores | None:
+    """(n_items,) what the column `query.cost` says that labels cost, NaN where it says nothing; None without one."""
+    return None if settings.query.cost is None else snapshot.numbers(settings.query.cost)
+
+
+def costs_of(prices: Scores | None, column: str | None, positions: Indices) -> Scores:
+    """(len(positions),) what the labels of these items cost. Raises SettingError where the data do not tell."""
+    if prices is None:
+        raise SettingError("the strategy asks what labels cost: set query.cost to a context column that says it")
+    costs = prices[positions]
+    if (unpriced := int((~(costs > 0)).sum())) > 0:
+        raise SettingError(
+            f"query.cost = {column!r}: {unpriced} of {len(positions)} items have no number above 0 there; "
+            'fill them in, or leave such rows out with data.checks, e.g. {price = "number"}'
+        )
+    return costs
+
+
 def make_pool(
     strategy: Strategy,
     features: Features,
@@ -82,6 +102,7 @@ def make_pool(
     budget_left: int | None,
     rng: np.random.Generator,
     previous: Callable[[], Scored | None],
+    costs: Callable[[], Scores],
 ) -> Pool:
     """The pool of the unlabeled items at `positions`; `rng` is for the committee alone."""
     needs = strategy.needs
@@ -92,6 +113,8 @@ def make_pool(
         rows = features.rows(known.positions)
         given["labeled"] = (rows, known.codes)
         given["train"] = lambda X, y: terms.fresh().fit(X, y)
+    if "costs" in needs:
+        given["costs"] = costs()
     if "model" in needs:
         given |= {"classifier": learner(), "X": lambda: features.rows(positions)}
     if "previous_proba" in needs and (before := previous()) is not None:

@@ -49,10 +49,12 @@ class TrainingInputs:
     previous: Model | None
     losses: Sequence[float]
     settings: str
+    forced: str = ""
 
     @property
     def key(self) -> str:
-        return key_of(self.labels.artifact, self.previous.version if self.previous else None, self.settings)
+        version = self.previous.version if self.previous else None
+        return key_of(self.labels.artifact, version, self.settings, *([self.forced] if self.forced else []))
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class Training(ABC):
     ) -> Plan:
         """Full, warm or none, and why."""
 
+    def forced(self, tx: Tx, ctx: Context) -> str:
+        """Why the training is a full one whatever `plan` would say; empty where nobody asked for that."""
+        return ""
+
     def read(self, tx: Tx, ctx: Context) -> TrainingInputs:
         models = list_models(tx)
         return TrainingInputs(
@@ -87,6 +93,7 @@ class Training(ABC):
             previous=models[-1] if models else None,
             losses=[m.validation_loss for m in models if m.validation_loss is not None],
             settings=key_of(ctx.settings.learner.model_dump(mode="json"), ctx.settings.project.seed),
+            forced=self.forced(tx, ctx),
         )
 
     def compute(self, inputs: TrainingInputs, ctx: Context) -> TrainingOutputs:
@@ -95,7 +102,10 @@ class Training(ABC):
         if len(positions) == 0:
             raise LedgerError("there is no label to train on; every query was skipped. Label some items and run again")
         new_labels = len(positions) - (previous.n_labels if previous else 0)
-        plan = self.plan(previous=previous, new_labels=new_labels, validation_losses=inputs.losses, ctx=ctx)
+        if inputs.forced:
+            plan = Plan("full", inputs.forced)
+        else:
+            plan = self.plan(previous=previous, new_labels=new_labels, validation_losses=inputs.losses, ctx=ctx)
         if plan.kind == "none":
             return TrainingOutputs(plan, "", b"", {}, len(positions), None, previous, round)
         settings = ctx.settings.learner
@@ -111,6 +121,8 @@ class Training(ABC):
         rows = ctx.features.rows(positions)
         with ctx.stopwatch("fit"):
             learner.fit(rows, codes, validation=validation, warm_from=warm_from)
+        with ctx.stopwatch("losses"):
+            losses = learner.loss_curves(rows, codes, validation=validation)
         data = dump(learner)
         if ":" in ctx.learner.head:  # a stranger's estimator: better refused now than when the next round loads it
             load(data, trusted=settings.trusted_types)
@@ -118,7 +130,7 @@ class Training(ABC):
             plan=plan,
             version=f"r{round:03d}-{inputs.key[:8]}",
             learner=data,
-            report=asdict(learner.report),
+            report={**asdict(learner.report), "losses": losses},
             n_labels=len(positions),
             validation_loss=_log_loss(learner, validation, ctx),
             previous=previous,

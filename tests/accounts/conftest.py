@@ -49,7 +49,7 @@ def an_app(project: Project, gate: Any) -> Any:
     from fastapi import Depends, FastAPI
     from starlette.middleware import Middleware
 
-    from querist.web import problems
+    from querist.http import problems
     from querist.web.door import Door
     from querist.web.people import Admin, Annotator, Lead, needs
     from querist.web.sign_in import router

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, text, update
 
 from querist.core.errors import LedgerError
 from querist.core.hashing import sha256
+from querist.http.attempts import Attempts, network
 from querist.store import tables
 from querist.store.accounts import (
     Account,
@@ -31,7 +32,6 @@ from querist.store.accounts import (
 )
 from querist.store.audit import list_entries, note
 from querist.store.ledger import Ledger, digest
-from querist.web.attempts import Attempts, network
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)

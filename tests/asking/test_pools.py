@@ -168,6 +168,7 @@ def _pool(spy: Any, features: Features) -> Pool:
         budget_left=None,
         rng=np.random.default_rng(1),
         previous=lambda: None,
+        costs=lambda: np.arange(1.0, 31.0),
     )
 
 

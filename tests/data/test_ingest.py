@@ -17,7 +17,7 @@ from querist.config import Settings, parse
 from querist.core.errors import DataError, SettingError
 from querist.pipeline import intake
 from querist.pipeline.ingest import IngestReport, ingest
-from querist.snapshots import POOL, TEST, VALIDATION, Snapshot, list_snapshots
+from querist.snapshots import POOL, TEST, VALIDATION, Snapshot
 from querist.stages.raw_data.arrays import rows_of
 
 
@@ -85,7 +85,7 @@ def test_the_same_source_gives_the_same_snapshot_anywhere(tmp_path):
     assert first.snapshot == second.snapshot
     again = run(tmp_path / "one", rows)
     assert again.snapshot == first.snapshot
-    assert len(list_snapshots(tmp_path / "one" / "snapshots")) == 1
+    assert len(list((tmp_path / "one" / "snapshots" / "manifests").iterdir())) == 1
 
 
 def test_ingesting_again_adds_nothing_and_names_the_parent(tmp_path):
@@ -208,7 +208,7 @@ def test_a_missing_shard_is_made_again_from_its_source(tmp_path):
         run(tmp_path, first, parent=child.snapshot)
     assert run(tmp_path, second, parent=child.snapshot).snapshot == child.snapshot
     assert opened(tmp_path, child).verify() == []
-    assert len(list_snapshots(tmp_path / "snapshots")) == 2
+    assert len(list((tmp_path / "snapshots" / "manifests").iterdir())) == 2
 
 
 def test_arrays_in_memory_are_a_source(tmp_path):
@@ -290,6 +290,7 @@ def test_killed_at_any_moment_nothing_is_published_and_a_second_run_succeeds(tmp
         time.sleep(wait)
         process.kill()
         process.communicate()
-        assert list_snapshots(base / "snapshots") in ([], list_snapshots(tmp_path / "whole" / "snapshots"))
+        published = {path.name for path in base.glob("snapshots/manifests/*.json")}
+        assert published in (set(), {path.name for path in tmp_path.glob("whole/snapshots/manifests/*.json")})
     assert run(base, content).snapshot == expected.snapshot
     assert opened(base, expected).verify() == []

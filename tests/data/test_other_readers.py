@@ -160,7 +160,7 @@ def test_arrays_of_different_lengths_are_refused(tmp_path):
 
 
 def test_rows_of_texts_tables_and_matrices():
-    assert list(rows_of(["a"], ["x"], ids=[7])) == [Row(1, {"text": "a", "label": "x", "id": 7})]
+    assert list(rows_of(["a"], ["x"], id=[7])) == [Row(1, {"text": "a", "label": "x", "id": 7})]
     assert list(rows_of({"age": [3], "city": ["Rome"]})) == [Row(1, {"age": 3, "city": "Rome"})]
     assert list(rows_of(np.array([[1.0, 2.0]]), split=["test"])) == [Row(1, {"X_0": 1.0, "X_1": 2.0, "split": "test"})]
     assert next(rows_of(np.zeros((1, 2, 2), np.uint8))).values["image"].shape == (2, 2)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from querist.core.errors import DataError, ShapeError, SnapshotCorrupt, UnknownName
-from querist.snapshots import SPLITS, Manifest, ShardWriter, Snapshot, list_snapshots, location, write_manifest
+from querist.snapshots import SPLITS, Manifest, ShardWriter, Snapshot, location, write_manifest
 from querist.snapshots.folder import Folder
 
 SCHEMA = {
@@ -123,7 +123,7 @@ def test_a_child_lists_the_parents_shards_first_and_keeps_positions(tmp_path, sn
     assert child.shards[:3] == snapshot.shards
     assert child.take(range(10)).equals(snapshot.take(range(10)))
     assert (grandchild.root_id, grandchild.n_root_shards, grandchild.parent) == (snapshot.id, 3, child.id)
-    assert [m.id for m in list_snapshots(tmp_path)] == [snapshot.id, child.id, grandchild.id]
+    assert {path.stem for path in (tmp_path / "manifests").iterdir()} == {snapshot.id, child.id, grandchild.id}
 
 
 def test_the_same_content_has_the_same_id_whatever_its_source_and_time(snapshot):
@@ -167,7 +167,7 @@ def test_any_fsspec_url_will_do():
     snapshot = write("memory://here/snapshots", 10)
     assert snapshot.verify() == []
     assert snapshot.take([9, 1], ["text"])["text"].to_pylist() == ["text 9", "text 1"]
-    assert [m.id for m in list_snapshots("memory://here/snapshots")] == [snapshot.id]
+    assert Snapshot.open("memory://here/snapshots", snapshot.id).n_items == snapshot.n_items
 
 
 def test_a_location_is_a_url_or_a_folder_from_the_base(tmp_path):

@@ -30,10 +30,12 @@ def client_of(project: Project, *, host: str = "127.0.0.1") -> Any:
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
-    from querist.web import label_studio, problems
+    from querist.http import problems
+    from querist.web import label_studio
 
     app = FastAPI()
     problems.install(app)
+    app.add_middleware(label_studio.Locked, project=project)
     app.include_router(label_studio.router(project))
     return TestClient(app, client=(host, 50000))
 

@@ -325,7 +325,8 @@ def serving(project: Project) -> Iterator[str]:
     import uvicorn
     from fastapi import FastAPI
 
-    from querist.web import label_studio, problems
+    from querist.http import problems
+    from querist.web import label_studio
 
     app = FastAPI()
     problems.install(app)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from querist.core.errors import StrategyError
+from querist.core.errors import SettingError
 from querist.pipeline.project import Project
 from querist.plugins import BUILT_IN
 
@@ -61,7 +61,7 @@ def test_a_strategy_asks_in_a_project_and_says_why(tmp_path: Path, digits: Path,
 
 
 def test_a_strategy_that_needs_prices_says_so_in_a_project(tmp_path: Path, digits: Path) -> None:
-    with pytest.raises(StrategyError, match="needs costs"):
+    with pytest.raises(SettingError, match=r"set query\.cost to a context column"):
         run(tmp_path / "project", digits, "per_cost")
 
 

@@ -54,8 +54,8 @@ def test_no_transaction_is_open_while_an_artifact_is_written_or_read(
     change(project.folder, '"tfidf-logistic"', '"hashing-logistic"')
     Project(project.folder).run(rounds=2, oracle="label")
     assert {name for name, _ in seen} == {"put", "get"}
-    # labels and a model each round, one more model for the change, scores in the rounds after the seed set
-    assert sum(name == "put" for name, _ in seen) == 3 + 3 + 1 + 2
+    # labels, a model and its predictions each round, one more model for the change, scores after the seed set
+    assert sum(name == "put" for name, _ in seen) == 3 + 3 + 3 + 1 + 2
     assert {open_now for _, open_now in seen} == {0}
 
 
@@ -73,5 +73,5 @@ def test_no_transaction_is_open_while_the_images_of_a_batch_are_stored(
     project.ingest(tmp_path / "raw")
     project.run(rounds=0, oracle="label")
     asked = len(project.show_round(0)["queries"])
-    assert sum(name == "put" for name, _ in seen) == asked + 2, "each image, the labels, the model"
+    assert sum(name == "put" for name, _ in seen) == asked + 3, "each image, labels, model, predictions"
     assert {open_now for _, open_now in seen} == {0}

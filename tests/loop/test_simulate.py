@@ -34,7 +34,7 @@ def digits() -> dict[str, object]:
 
 
 def test_the_result_has_the_documented_form(digits: dict, tmp_path: Path) -> None:
-    assert set(digits) == {"dataset", "n_pool", "n_test", "full", "runs", "summary"}
+    assert set(digits) == {"dataset", "n_pool", "n_test", "full", "runs", "summary", "test"}
     assert (digits["n_pool"], digits["n_test"]) == (1438, 359)
     assert [(r["strategy"], r["repeat"]) for r in digits["runs"]] == [
         (s, k) for s in ("margin", "random") for k in range(3)

@@ -7,10 +7,10 @@ import sys
 import uvicorn
 from fastapi import Request
 
+from querist.http.problems import Problem
 from querist.pipeline.project import Project
 from querist.web.app import create_app
 from querist.web.people import Person
-from querist.web.problems import Problem
 
 
 class ByCookie:

@@ -6,7 +6,8 @@ import asyncio
 import time
 from typing import Any
 
-from querist.web.limits import UPLOAD_BYTES, BodyLimit
+from querist.http.limits import BodyLimit
+from querist.web.app import UPLOAD_BYTES
 
 CHUNK = b"x" * (1 << 14)
 
@@ -27,7 +28,7 @@ def test_a_large_upload_in_small_parts_does_not_hold_the_server() -> None:
 
     scope = {"type": "http", "path": "/api/v1/labels/import", "headers": []}
     start = time.thread_time()
-    asyncio.run(BodyLimit(app)(scope, receive, send))
+    asyncio.run(BodyLimit(app, most=UPLOAD_BYTES)(scope, receive, send))
     assert got == [UPLOAD_BYTES]
     # Copying what came before with each part takes more than 10 s of work.
     assert time.thread_time() - start < 5.0

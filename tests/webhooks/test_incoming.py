@@ -17,11 +17,12 @@ pytest.importorskip("fastapi", reason="the extra web is not installed")
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from querist.http import problems
 from querist.pipeline.project import Project
 from querist.snapshots.snapshot import TEST
 from querist.store.annotations import list_annotations
 from querist.store.rounds import list_queries
-from querist.web import problems, webhooks
+from querist.web import webhooks
 
 PATH = "/api/v1/webhooks/labels"
 

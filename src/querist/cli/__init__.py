@@ -10,7 +10,26 @@ from typing import NoReturn
 import click
 
 from querist import __version__
-from querist.cli import agreement, data, label_studio, labels, loop, serve, strategies, study, users, webhooks
+from querist.cli import (
+    agreement,
+    baseline,
+    data,
+    deploy,
+    diagnostics,
+    label_studio,
+    labels,
+    loop,
+    monitor,
+    present,
+    record,
+    report,
+    serve,
+    strategies,
+    study,
+    tracking,
+    users,
+    webhooks,
+)
 from querist.core.errors import QueristError
 
 
@@ -24,16 +43,28 @@ for command in (
     loop.init,
     data.ingest,
     loop.run,
+    loop.retrain,
     loop.status,
-    loop.rounds,
+    record.rounds,
+    record.verify,
+    record.checklist,
+    record.models,
     labels.labels,
     label_studio.label_studio,
     serve.serve,
     users.users,
     webhooks.webhooks,
     agreement.agreement,
+    diagnostics.diagnostics,
+    monitor.monitor,
+    tracking.track,
+    present.present,
+    report.report,
+    report.diagram,
     study.simulate,
+    baseline.baseline,
     strategies.strategies,
+    deploy.deploy,
     data.snapshot,
     data.config,
     data.doctor,

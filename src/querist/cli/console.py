@@ -85,6 +85,14 @@ def show(renderable: Any) -> None:  # Any: anything rich can print
     Console(soft_wrap=True, width=None if sys.stdout.isatty() else 110).print(renderable)
 
 
+def show_page(page: str) -> None:
+    """Markdown, as a terminal can show it."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(width=None if sys.stdout.isatty() else 110).print(Markdown(page))
+
+
 @contextmanager
 def progress() -> Iterator[OnProgress]:
     """A callback that draws one bar per kind of work once that takes more than a second; nothing off a terminal."""

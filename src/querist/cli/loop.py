@@ -1,13 +1,22 @@
-"""init, run, status, rounds: the loop itself."""
+"""init, run, retrain, status: the loop itself."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import click
 
 from querist.cli import console
+
+if TYPE_CHECKING:
+    from querist.pipeline.project import Outcome, Project
+    from querist.pipeline.runner import Until
+
+NOT_YET = 75
+"""Exit status of what is still to come: the command is to be repeated later (EX_TEMPFAIL of sysexits.h)."""
 
 project_option = click.option(
     "--project", "folder", default=".", type=click.Path(path_type=Path), help="Project folder.  [default: .]"
@@ -33,19 +42,81 @@ def init(folder: Path, kind: str) -> None:
     click.echo("next: set data.* to your columns, then `querist ingest FILE` and `querist run`")
 
 
+run_id_option = click.option(
+    "--run-id", metavar="ID", help="Id of the orchestrator's run: the same id is about the same round, at any attempt."
+)
+
+
 @click.command()
 @project_option
 @click.option("--rounds", type=click.IntRange(min=0), help="Stop when this many rounds after the seed set are done.")
+@click.option(
+    "--until",
+    type=click.Choice(["asked", "retrained", "evaluated"]),
+    help="Stop when the round has come so far; exit status 75 where it has not.",
+)
+@click.option("--round", "number", type=click.IntRange(min=0), help="The round of --until.  [default: the current one]")
+@run_id_option
+@click.option("--why", default="", help="Why it is run, for the record.")
+@click.option("--link", default="", metavar="URL", help="Where the orchestrator shows its run, for the record.")
+@click.option("--background", is_flag=True, help="With --until: start what is due, return at once; repeat to see.")
 @click.option("--oracle", metavar="COLUMN", help="Simulate: this column answers in place of people.")
 @json_option
-def run(folder: Path, rounds: int | None, oracle: str | None, as_json: bool) -> None:
+def run(
+    folder: Path,
+    rounds: int | None,
+    until: Until | None,
+    number: int | None,
+    run_id: str | None,
+    why: str,
+    link: str,
+    background: bool,
+    oracle: str | None,
+    as_json: bool,
+) -> None:
     """Run the loop until it needs labels, reaches the goal, or has spent the budget."""
     from querist.pipeline.project import Project
-    from querist.pipeline.record import round_table
+    from querist.pipeline.triggers import record_trigger
 
+    if until is None and (background or number is not None):
+        raise click.UsageError("--round and --background go with --until")
+    if until is not None and rounds is not None:
+        raise click.UsageError("give --rounds or --until (with --round), not both")
     project = Project(folder)
+    if run_id is not None or why or link:
+        number = record_trigger(project, run_id or uuid4().hex, why=why, link=link, round=number).round
+    if until is not None:
+        number = project.next_round() if number is None else number
+        _run_until(project, number, until, oracle=oracle, background=background, as_json=as_json)
+        return
     with console.live(project, quiet=as_json) as (on_step, progress):
         outcome = project.run(rounds=rounds, oracle=oracle, on_step=on_step, progress=progress)
+    _tell(project, outcome, as_json=as_json)
+
+
+def _run_until(
+    project: Project, number: int, until: Until, *, oracle: str | None, background: bool, as_json: bool
+) -> None:
+    """Exit status 75 where the round has not come so far yet."""
+    from querist.pipeline.background import advance
+
+    if background:
+        outcome = advance(project, round=number, until=until, oracle=oracle)
+        if as_json:
+            console.print_json(asdict(outcome))
+        else:
+            click.echo(f"{outcome.status}: {outcome.reason}")
+    else:
+        with console.live(project, quiet=as_json) as (on_step, progress):
+            outcome = project.run(rounds=number, until=until, oracle=oracle, on_step=on_step, progress=progress)
+        _tell(project, outcome, as_json=as_json)
+    if outcome.status in ("waiting", "running"):
+        raise SystemExit(NOT_YET)
+
+
+def _tell(project: Project, outcome: Outcome, *, as_json: bool) -> None:
+    from querist.pipeline.record import round_table
+
     summary = project.write_summary()
     if as_json:
         console.print_json({**asdict(outcome), "summary": str(summary), "digest": project.digest()})
@@ -61,6 +132,32 @@ def run(folder: Path, rounds: int | None, oracle: str | None, as_json: bool) -> 
             "next: `querist labels export batch.csv`, label it, `querist labels import batch.csv`, `querist run`"
         )
     click.echo(f"summary: {summary}")
+
+
+@click.command()
+@click.option("--why", required=True, help="Why the model is to be trained again, for the record.")
+@run_id_option
+@project_option
+@json_option
+def retrain(why: str, run_id: str | None, folder: Path, as_json: bool) -> None:
+    """Train again in full, whatever retraining.when says: now, or once the labels of the open round have come."""
+    from querist.pipeline.project import Project
+    from querist.pipeline.triggers import retrain as ask_for_training
+
+    project = Project(folder)
+    found = ask_for_training(project, why, run=run_id or uuid4().hex)
+    ready = project.is_open(found["round"]) and not found["missing"]
+    if ready:
+        with console.live(project, quiet=as_json) as (on_step, progress):
+            project.run(rounds=found["round"], until="retrained", on_step=on_step, progress=progress)
+    found["retrained"] = ready
+    if as_json:
+        console.print_json(found)
+    elif ready:
+        click.echo(f"retrained in round {found['round']}: {why}")
+    else:
+        wait = f"{found['missing']} of its labels have come" if found["missing"] else "it is asked and labeled"
+        click.echo(f"on record: round {found['round']} is trained in full as soon as {wait}")
 
 
 @click.command()
@@ -86,45 +183,3 @@ def status(folder: Path, as_json: bool) -> None:
     for row in found["rounds"]:
         for change in row["learner_changes"]:
             click.echo(f"round {row['round']}: {change}")
-
-
-@click.group()
-def rounds() -> None:
-    """Look into the recorded rounds."""
-
-
-@rounds.command("show")
-@click.argument("number", type=int)
-@project_option
-@json_option
-def show_round(number: int, folder: Path, as_json: bool) -> None:
-    """Show everything the record holds about round NUMBER."""
-    from rich.table import Table
-
-    from querist.pipeline.project import Project
-
-    found = Project(folder).show_round(number)
-    if as_json:
-        console.print_json(found)
-        return
-    click.echo(f"round {number} of {found['at']}: {found['strategy']}, model {found['model_version'] or 'none yet'}")
-    click.echo(f"snapshot {found['snapshot']}, settings {found['settings'][:12]}, querist {found['code_version']}")
-    for line in [found["note"], *found["learner_changes"]]:
-        click.echo(line)
-    for name, value in found["thresholds"].items():
-        click.echo(f"  {name} = {value:.6g}")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("rank", "id", "score", "reason", "label", "annotator"):
-        table.add_column(name)
-    for query in found["queries"]:
-        last = query["annotations"][-1] if query["annotations"] else {}
-        score = "" if query["score"] is None else f"{query['score']:.4f}"
-        label = last.get("label") or ("skipped" if last else "")
-        table.add_row(str(query["rank"]), query["id"], score, query["reason"], label, last.get("annotator", ""))
-    console.show(table)
-    for step in found["steps"]:
-        inside = ", ".join(f"{part} {seconds:.2f}" for part, seconds in step["seconds_by_part"].items())
-        click.echo(f"{step['name']}: {step['seconds']:.2f} s{f' ({inside})' if inside else ''}")
-    for name, metric in found["metrics"].items():
-        interval = "" if metric["low"] is None else f" ({metric['low']:.4f} to {metric['high']:.4f})"
-        click.echo(f"{name} = {metric['value']:.4f}{interval}")

@@ -107,11 +107,15 @@ def show_comparison(found: dict[str, Any]) -> None:
             table.add_row(strategy, f"{summary['labels'][point]:,}", *values)
     table.add_row("whole pool", f"{found['n_pool']:,}", *(f"{found['full'][m]:.3f}" for m in metrics))
     console.show(table)
+    tested = False
     for strategy, summary in found["summary"].items():
         for metric in metrics:
             against = summary["metrics"][metric].get("against_random")
             if against:
                 click.echo(f"{strategy}, {metric}: {against['verdict']}")
+                tested = tested or against["p"] is not None
+    if tested:
+        click.echo(found["test"])
 
 
 @click.command()

@@ -100,11 +100,7 @@ def role(name: str, role: str, folder: Path) -> None:
 @project_option
 def disable(name: str, folder: Path) -> None:
     """Shut NAME out at once: sessions, tokens and invitations end; the answers stay."""
-    from querist.pipeline import people
-    from querist.pipeline.project import Project
-
-    people.disable_user(Project(folder), name, by=people.this_user())
-    click.echo(f"disabled {name}")
+    _switch(folder, name, on=False)
 
 
 @users.command()
@@ -112,11 +108,7 @@ def disable(name: str, folder: Path) -> None:
 @project_option
 def enable(name: str, folder: Path) -> None:
     """Let NAME sign in again."""
-    from querist.pipeline import people
-    from querist.pipeline.project import Project
-
-    people.enable_user(Project(folder), name, by=people.this_user())
-    click.echo(f"enabled {name}")
+    _switch(folder, name, on=True)
 
 
 @users.command()
@@ -168,6 +160,15 @@ def log(last: int | None, folder: Path, as_json: bool) -> None:
     for entry in entries:
         detail = "  ".join(f"{name}={value}" for name, value in entry.detail.items())
         click.echo(f"{entry.at}  {entry.who or '(unknown)'}: {entry.what}  {detail}".rstrip())
+
+
+def _switch(folder: Path, name: str, *, on: bool) -> None:
+    from querist.pipeline import people
+    from querist.pipeline.project import Project
+
+    change = people.enable_user if on else people.disable_user
+    change(Project(folder), name, by=people.this_user())
+    click.echo(f"{'enabled' if on else 'disabled'} {name}")
 
 
 def _print_invitation(secret: str, url: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from querist.config.data import DataSettings, PreprocessingSettings, SplitSettings, StorageSettings
+from querist.config.deploy import DeploySettings
 from querist.config.loop import (
     EvaluationSettings,
     LearnerSettings,
@@ -18,7 +19,9 @@ from querist.config.loop import (
     RetrainingSettings,
     SeedSettings,
 )
-from querist.config.people import LabelingSettings, LabelStudioSettings, WebhookSettings
+from querist.config.monitoring import MonitoringSettings
+from querist.config.orchestration import OrchestrationSettings
+from querist.config.people import LabelingSettings, LabelStudioSettings, TrackingSettings, WebhookSettings
 from querist.config.section import Section
 from querist.core.errors import DataError, SettingError, UnknownName
 
@@ -42,6 +45,16 @@ class Settings(Section):
     webhooks: WebhookSettings = Field(default=WebhookSettings(), description="Who else is told what happens.")
     label_studio: LabelStudioSettings = Field(
         default=LabelStudioSettings(), description="The Label Studio that people label in, if they do."
+    )
+    tracking: TrackingSettings = Field(
+        default=TrackingSettings(), description="Which tracking systems follow the rounds."
+    )
+    deploy: DeploySettings = Field(default=DeploySettings(), description="Which models may answer for real.")
+    monitoring: MonitoringSettings = Field(
+        default=MonitoringSettings(), description="When what the model meets is no longer what it learned from."
+    )
+    orchestration: OrchestrationSettings = Field(
+        default=OrchestrationSettings(), description="Who runs the loop in place of `querist serve`."
     )
     storage: StorageSettings = Field(default=StorageSettings(), description="Where everything is kept.")
 

@@ -37,6 +37,12 @@ class ObjectiveSettings(Section):
         default=None, description="Seconds one label takes, used where no measured time came with it.", gt=0
     )
     deadline: date | None = Field(default=None, description="Last day of labeling; the loop stops after it.")
+    stop_on: list[Literal["flat", "stable", "uninformative"]] = Field(
+        default_factory=list,
+        description="Advice that ends the loop: flat (the curve rises by less than the holdout can tell), stable "
+        "(models in a row predict the same), uninformative (the model is sure of nearly all that it asks). Advice not "
+        "named here is only given.",
+    )
     owner: str = Field(default="", description="Who answers for the goal.")
     why: str = Field(default="", description="One sentence: why active learning matters here.")
 
@@ -88,6 +94,13 @@ class LearnerSettings(Section):
 class QuerySettings(Section):
     strategy: str = Field(default="auto", description="Strategy by name, name:measure, or package.module:name.")
     batch_size: int = Field(default=100, description="Items asked in a round; 100 to 500 suits most teams.", ge=1)
+    control_share: float = Field(
+        default=0.0,
+        description="Share of the items asked after the seed set that are drawn at random, apart from the strategy: "
+        "they tell how good the model is on the pool, and what random sampling would have reached.",
+        ge=0,
+        lt=1,
+    )
     measures: dict[str, float | list[float]] = Field(
         default_factory=lambda: dict[str, float | list[float]](margin=1.0),
         description="Measures and their weights. A weight of [start, end] moves from one to the other as the budget is "
@@ -108,6 +121,9 @@ class QuerySettings(Section):
         "multiplied by the weight that an item's label is expected to have.",
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Settings of the strategy, e.g. {clusters = 50}.")
+    cost: str | None = Field(
+        default=None, description="Context column with what each item's label costs, for the strategy per_cost."
+    )
     committee: int = Field(default=5, description="Models behind strategies that ask several opinions.", ge=2)
     memory_gib: float = Field(
         default=1.0, description="Memory that a strategy may use beyond its inputs, in GiB; more is refused.", gt=0
@@ -140,13 +156,15 @@ class QuerySettings(Section):
 
 
 class RetrainingSettings(Section):
-    when: Literal["batch", "labels", "plateau"] = Field(
+    when: Literal["batch", "labels", "plateau", "schedule"] = Field(
         default="batch",
-        description="When to retrain in full: after each batch, when `min_labels` new labels have arrived, or when the "
-        "validation loss has stopped improving (warm updates in between, where the learner can).",
+        description="When to retrain in full: after each batch, when `min_labels` new labels have arrived, when the "
+        "validation loss has stopped improving (warm updates in between, where the learner can), or with the first "
+        "batch after `every_days`. A drift round and `querist retrain` always do.",
     )
     min_labels: int = Field(default=500, description='New labels that trigger retraining under when = "labels".', ge=1)
     patience: int = Field(default=2, description='Rounds without improvement under when = "plateau".', ge=1)
+    every_days: float = Field(default=7.0, description='Days between trainings under when = "schedule".', gt=0)
     min_improvement: float = Field(
         default=0.005, description="Relative fall of the validation loss that counts as improvement.", ge=0
     )
@@ -160,6 +178,10 @@ class EvaluationSettings(Section):
     )
     confidence: float = Field(default=0.95, description="Level of the confidence intervals.", gt=0.5, lt=1)
     resamples: int = Field(default=1000, description="Bootstrap resamples behind an interval.", ge=100)
+    slices: list[str] = Field(
+        default_factory=list,
+        description="Context columns by whose values quality is looked at; empty: all that have 30 values at most.",
+    )
     calibration_tolerance: float = Field(
         default=0.05,
         description="Calibration error that is tolerated before a round's record carries a warning.",

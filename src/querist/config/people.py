@@ -36,6 +36,10 @@ class LabelingSettings(Section):
     keys: dict[str, str] = Field(
         default_factory=dict, description='Key of a label on the page, e.g. {positive = "p"}; others get 1, 2, 3, ...'
     )
+    swipe: dict[Literal["left", "right"], str] = Field(
+        default_factory=dict,
+        description='Label given on a phone by drawing the item aside, e.g. {left = "negative", right = "positive"}.',
+    )
     lease_minutes: float = Field(
         default=10.0, description="Minutes an item stays with a person who does nothing; then others may have it.", gt=0
     )
@@ -87,6 +91,14 @@ class WebhookSettings(Section):
             if parts.username is not None or parts.password is not None:
                 raise ValueError("an address holds no name or password; the receiver checks the signature instead")
         return list(dict.fromkeys(urls))
+
+
+class TrackingSettings(Section):
+    tensorboard: str = Field(default="", description="Folder for TensorBoard, written after each round.")
+    mlflow: str = Field(
+        default="",
+        description="Address of an MLflow server, or sqlite:///FILE, written to after each round.",
+    )
 
 
 class LabelStudioSettings(Section):

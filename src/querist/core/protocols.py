@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.core.types import Codes, Embeddings, Matrix, Pool, Probabilities, Scores, Selection
+from querist.core.types import Codes, Matrix, Pool, Probabilities, Selection
 
 Items = Mapping[str, Sequence[Any]]
 """A block of items by column: {"text": [...]}, {"image": [bytes, ...]} or {"x.age": [...], "x.city": [...]}."""
-
-
-class Measure(Protocol):
-    """(n_items, n_classes) probabilities -> (n_items,) scores, higher means ask first."""
-
-    def __call__(self, proba: Probabilities, /) -> Scores: ...
 
 
 class Strategy(Protocol):
@@ -58,23 +52,3 @@ class Learner(Protocol):
         validation: tuple[Matrix, Codes] | None = None,
     ) -> Self: ...
     def predict_proba(self, X: Matrix) -> Probabilities: ...
-
-
-@runtime_checkable
-class Embeds(Protocol):
-    """A learner that can place items in its own space."""
-
-    def embed(self, X: Matrix) -> Embeddings: ...
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """A learner that can give several opinions: MC dropout, committee, ensemble."""
-
-    def sample_proba(self, X: Matrix, *, n_samples: int, rng: np.random.Generator) -> Probabilities: ...
-
-
-class Reader(Protocol):
-    """Streams a source, one row at a time, with its place in the source (line number, counted from 1)."""
-
-    def __iter__(self) -> Iterator[Any]: ...

@@ -42,7 +42,7 @@ def train(estimator: Estimator, X: Matrix, y: Codes, weights: NDArray[np.float64
 def raw_proba(estimator: Estimator, X: Matrix, n_classes: int) -> Probabilities:
     """(n_items, n_classes) float64; estimators without probabilities give the softmax of their decision values."""
     with _explained(type(estimator).__name__), one_thread(only="blas" if X.shape[0] >= MANY_ROWS else None):
-        parts = [_probabilities(estimator, part) for part in _readable(estimator, X)]
+        parts = [_probabilities(estimator, part) for part in readable(estimator, X)]
     return np.concatenate(parts) if parts else np.empty((0, n_classes))
 
 
@@ -92,7 +92,7 @@ def _probabilities(estimator: Estimator, X: Matrix) -> Probabilities:
     return softmax(z)
 
 
-def _readable(estimator: Estimator, X: Matrix) -> Iterator[Matrix]:
+def readable(estimator: Estimator, X: Matrix) -> Iterator[Matrix]:
     """X as it is, or in dense blocks of bounded size for estimators that read no sparse matrix."""
     if X.shape[0] == 0:
         return

@@ -14,6 +14,7 @@ from querist.core.types import Codes, Matrix, Probabilities
 from querist.models.calibration import METHODS, Calibrator, fit_calibration
 from querist.models.fitting import raw_proba, train, warm_up
 from querist.models.heads import Estimator, make_estimator
+from querist.models.losses import loss_curves
 from querist.models.tuning import Labeled, Unseen, search, unseen_probabilities
 
 ClassWeight = Literal["balanced"] | Mapping[int, float] | None
@@ -135,6 +136,14 @@ class ScikitLearner:
     def predict(self, X: Matrix) -> Codes:
         codes: Codes = self.predict_proba(X).argmax(axis=1)
         return codes
+
+    def loss_curves(
+        self, X: Matrix, y: Codes, *, validation: tuple[Matrix, Codes] | None = None
+    ) -> dict[str, list[float]]:
+        """The loss after each iteration of the training that is over, as in `losses.loss_curves`."""
+        if self.estimator is None:
+            return {}
+        return loss_curves(self.estimator, Labeled(X, np.searchsorted(self.seen, y)), self._known(validation))
 
     def _check(self) -> None:
         """Unknown names are refused here, before anything is labeled or computed."""

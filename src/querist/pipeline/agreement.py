@@ -14,7 +14,7 @@ import numpy as np
 from querist.stages.human_labeling import agreement as figures
 from querist.stages.human_labeling.gold import GoldResult, gold_accuracy, gold_results
 from querist.stages.human_labeling.resolve import Table, sort_out, tabulate
-from querist.stages.human_labeling.step import is_gold, standing, vote_of
+from querist.stages.human_labeling.step import is_gold, is_ruling, standing, vote_of
 from querist.store.annotations import Annotation, list_annotations
 from querist.store.rounds import get_round, list_queries
 
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 MOST_CONFUSED = 10
 
 
-def agreement(project: Project, *, round: int | None = None) -> dict[str, Any]:
+def agreement(project: Project, *, round: int | None = None, shared: bool = False) -> dict[str, Any]:
     """Agreement overall, by label, by pair of labels and by annotator, of one round or of all pool items.
 
+    `shared` leaves out items with a single answer, which say nothing of agreement: quicker where they are many.
     A figure that the answers do not determine is None. Rulings by a lead are no answers; `disputed` lists the items
     with different labels that no ruling has settled. Gold items belong to no round: their results are of all rounds.
     Raises NoSuchRound.
     """
     with project.ledger.read() as tx:
-        answers = standing(list_annotations(tx, split="pool"))
+        answers = standing(list_annotations(tx, split="pool", shared=shared))
         asked = None
         if round is not None:
             get_round(tx, round)
@@ -55,9 +56,7 @@ def agreement(project: Project, *, round: int | None = None) -> dict[str, Any]:
         "alpha": _known(figures.krippendorff_alpha(table.codes, n_labels)),
         "labels": _by_label(table),
         "confused": _confused(table),
-        "annotators": _by_annotator(
-            [a for a in answers if not vote_of(a).adjudicated], table, pairs, _gold(project, gold)
-        ),
+        "annotators": _by_annotator([a for a in answers if not is_ruling(a)], table, pairs, _gold(project, gold)),
         "pairs": _by_pair(table, pairs),
         "disputed": [item for item, open_ in zip(table.items, torn, strict=True) if open_ and item not in rulings],
     }

@@ -13,11 +13,20 @@ from typing import Literal
 
 from querist import plugins
 from querist.config import FILE_NAME, Settings
-from querist.core.errors import QueristError, SettingError
+from querist.core.errors import QueristError, SettingError, UnknownName
 from querist.pipeline.project import Project
 
 REQUIRED = ("numpy", "scipy", "scikit-learn", "pyarrow", "sqlalchemy", "pydantic", "skops")
-EXTRAS = {"images": "PIL", "charts": "altair", "embeddings": "sentence_transformers", "postgres": "psycopg"}
+EXTRAS = {
+    "images": "PIL",
+    "charts": "altair",
+    "embeddings": "sentence_transformers",
+    "postgres": "psycopg",
+    "report": "pptx",
+    "tensorboard": "tensorboardX",
+    "mlflow": "mlflow",
+    "video": "imageio_ffmpeg",
+}
 FEW_BYTES = 1 << 30
 
 
@@ -67,6 +76,11 @@ def check_settings(settings: Settings) -> None:
     make(settings.query.strategy, settings.query.params, settings.query.measures)
     for name in (settings.objective.metric, *settings.evaluation.metrics):
         check(name, settings.data.classes or None)
+    for name in settings.evaluation.slices:
+        if name not in settings.data.context:
+            raise UnknownName("column in evaluation.slices", name, settings.data.context)
+    if settings.query.cost is not None and settings.query.cost not in settings.data.context:
+        raise UnknownName("column in query.cost", settings.query.cost, settings.data.context)
     objective = settings.objective
     least, largest = bounds(objective.metric)
     if objective.goal is not None and not least <= objective.goal <= largest:

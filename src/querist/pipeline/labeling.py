@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from querist.core.errors import SettingError
 from querist.core.hashing import unit_hash
-from querist.stages.human_labeling.step import vote_of
+from querist.stages.human_labeling.step import is_ruling
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, count_answers, find_annotations
 from querist.store.ledger import Tx, iso
@@ -60,8 +60,11 @@ class Desk:
     def labels(self) -> list[dict[str, str]]:
         """[{"name", "key"}]: keys from the settings, the others 1 to 9 and then letters that are free."""
         names, given = self.project.classes(), self.settings.keys
-        if strange := set(given) - set(names):
-            raise SettingError(f"labeling.keys names {sorted(strange)[0]!r}, which is none of the labels {list(names)}")
+        for setting, named in (("keys", set(given)), ("swipe", set(self.settings.swipe.values()))):
+            if strange := sorted(named - set(names)):
+                raise SettingError(
+                    f"labeling.{setting} names {strange[0]!r}, which is none of the labels {list(names)}"
+                )
         free = (key for key in "123456789" if key not in given.values())
         return [{"name": name, "key": given.get(name) or next(free, "")} for name in names]
 
@@ -73,13 +76,22 @@ class Desk:
         return when
 
     def lease(self, annotator: str, tab: str, n: int) -> dict[str, Any]:
-        """{"tasks": up to n items for this tab, "progress": ...}."""
+        """{"tasks": up to n items for this tab, "progress": ..., "elsewhere": ...}.
+
+        Where there is nothing for this tab, `elsewhere` counts the open items "in_other_tabs" of the person and
+        those "with_others", who hold them or whose answers they want besides.
+        """
         now = self.project.clock()
         with self.project.ledger.begin() as tx:
             items = queue.lease(tx, annotator, tab, min(n, MOST_AT_ONCE), now=now, minutes=self.settings.lease_minutes)
             found = get_queries(tx, items)
             progress = self._progress(tx, annotator, now)
-        return {"tasks": [self._task(found[item], annotator) for item in items], "progress": progress}
+            elsewhere = None if items else queue.out_of_reach(tx, annotator, now=now)
+        return {
+            "tasks": [self._task(found[item], annotator) for item in items],
+            "progress": progress,
+            "elsewhere": elsewhere and dict(zip(("in_other_tabs", "with_others"), elsewhere, strict=True)),
+        }
 
     def renew(self, annotator: str, tab: str) -> int:
         with self.project.ledger.begin() as tx:
@@ -103,7 +115,7 @@ class Desk:
             held = queue.ever_held(tx, annotator, items)
             known = {a.id: a for a in find_annotations(tx, ids=[a.id for a in answers])}
             found = find_annotations(tx, items=items, annotator=annotator)
-            standing = {a.item: a for a in found if not vote_of(a).adjudicated}
+            standing = {a.item: a for a in found if not is_ruling(a)}
             results, new = [], []
             for answer in answers:
                 why = self._refusal(answer, annotator, names, asked, held, known, standing)

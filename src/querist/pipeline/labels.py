@@ -19,7 +19,7 @@ from querist.pipeline.exports import asked_row, export_answers, write_image
 from querist.pipeline.label_files import WORKSHEETS, format_of, read_rows, write_rows
 from querist.snapshots.payload import payloads
 from querist.snapshots.snapshot import POOL, SPLITS
-from querist.stages.human_labeling.step import standing, vote_of
+from querist.stages.human_labeling.step import is_ruling, standing
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, annotations_of, find_annotations, list_annotations
 from querist.store.ledger import Tx, iso
@@ -85,7 +85,7 @@ def take_labels(
     queue.line_up(tx, items)
     known, asked = annotations_of(tx, items), get_queries(tx, items)
     gold = {item for item, query in asked.items() if query.payload.get("gold")}
-    newest = {(a.item, a.annotator, vote_of(a).adjudicated): a for a in known}
+    newest = {(a.item, a.annotator, is_ruling(a)): a for a in known}
     by_id = {a.id: a for a in _by_id(tx, [str(row["annotation_id"]) for _, row in rows if row.get("annotation_id")])}
     by_id |= {a.id: a for a in known}
     answered: set[tuple[str, str, bool]] = set()
@@ -110,7 +110,7 @@ def take_labels(
                 continue
             who = str(row.get("annotator") or annotator)
             made = _annotation(row, used, position, split, label, who, newest, now)
-            act = (used, who, vote_of(made).adjudicated)
+            act = (used, who, is_ruling(made))
             if used in gold:
                 made = made._replace(details={**made.details, "gold": True})
             # A worksheet does not tell a ruling from an answer of the same person.

@@ -13,7 +13,7 @@ from querist.pipeline.record import round_table
 from querist.stages.evaluation.step import spending
 from querist.stages.evaluation.stopping import Spent
 from querist.stages.human_labeling.anchoring import LEAST, Follows, pull
-from querist.stages.human_labeling.step import is_gold, standing, vote_of
+from querist.stages.human_labeling.step import is_gold, is_ruling, standing
 from querist.store import audit, queue
 from querist.store.annotations import Annotation, effort, list_annotations
 from querist.store.ledger import iso
@@ -109,7 +109,7 @@ def people(project: Project) -> dict[str, Any]:
     """
     now = project.clock()
     with project.ledger.read() as tx:
-        given = [a for a in list_annotations(tx, split="pool") if not vote_of(a).adjudicated]
+        given = [a for a in list_annotations(tx, split="pool") if not is_ruling(a)]
         asked = list_queries(tx)
     known = {row["annotator"]: row for row in agreement(project)["annotators"]}
     days = [iso(now - timedelta(days=ago))[:10] for ago in range(DAYS)]

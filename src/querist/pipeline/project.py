@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from querist import __version__
 from querist.config import FILE_NAME, Settings, load
 from querist.core.errors import Busy, DataError, SettingError
 from querist.core.hashing import key_of
+from querist.pipeline.conditions import deciding
 from querist.store.artifacts import Artifacts
 from querist.store.ledger import Ledger, digest
+
+if TYPE_CHECKING:
+    from querist.pipeline.runner import Until
 
 Progress = Callable[[str, int, int | None], None]
 OnStep = Callable[[int, str, str], None]
@@ -24,9 +28,10 @@ OnStep = Callable[[int, str, str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a run ended. `status`: waiting (for labels), stopped (goal, budget, ...), or done (rounds asked for)."""
+    """Where a run ended. `status`: waiting (for labels), stopped (goal, budget, ...), done (what was asked for), or
+    running (in the background)."""
 
-    status: Literal["waiting", "stopped", "done"]
+    status: Literal["waiting", "stopped", "done", "running"]
     round: int
     reason: str
     missing: int = 0
@@ -74,7 +79,7 @@ class Project:
     @property
     def settings_key(self) -> str:
         """Hash of every setting that can change a result: all but the storage and whom else to tell."""
-        return key_of(self.settings.model_dump(mode="json", exclude={"storage", "webhooks", "label_studio"}))
+        return key_of(deciding(self.settings))
 
     def digest(self) -> str:
         """Hash of all that the loop decided so far, without times: equal for equal runs."""
@@ -97,19 +102,30 @@ class Project:
 
         return list(examine(self.folder))
 
-    def ingest(self, source: str | Path | None = None, *, progress: Progress | None = None) -> Any:
-        """Reads raw data into a snapshot (a child of the current one) and returns the IngestReport."""
+    def ingest(self, source: str | Path | Iterable[Any] | None = None, *, progress: Progress | None = None) -> Any:
+        """Reads raw data, a file or rows, into a snapshot (a child of the current one) and returns the IngestReport."""
+        source = self.settings.data.source if source is None else source
+        if source == "":
+            raise SettingError("nothing to ingest: name a file, or set data.source in querist.toml")
+        return self._ingest(self.folder / source if isinstance(source, str | Path) else source, progress)
+
+    def ingest_arrays(self, X: Any, y: Any = None, *, progress: Progress | None = None, **columns: Any) -> Any:
+        """The same from memory: `X` is a matrix (columns X_0, X_1, ...), a DataFrame, uint8 images or a list of texts
+        (column text), `y` the column label; `columns` are others, such as id, split or what people see besides.
+        """
+        from querist.stages.raw_data.arrays import rows_of
+
+        return self._ingest(rows_of(X, y, **columns), progress)
+
+    def _ingest(self, source: Any, progress: Progress | None) -> Any:  # Any: a path or rows
         from querist.pipeline.ingest import ingest
         from querist.store.models import add_snapshot, current_snapshot
 
-        source = source or self.settings.data.source
-        if not source:
-            raise SettingError("nothing to ingest: name a file, or set data.source in querist.toml")
         with self._lock():
             with self.ledger.read() as tx:
                 parent = current_snapshot(tx)
             report = ingest(
-                self.folder / source,
+                source,
                 self.settings,
                 base=self.folder,
                 parent=parent,
@@ -127,25 +143,35 @@ class Project:
         self,
         *,
         rounds: int | None = None,
+        until: Until | None = None,
         oracle: str | None = None,
         on_step: OnStep | None = None,
         progress: Progress | None = None,
     ) -> Outcome:
         """Runs the loop until it needs labels, a goal or budget is reached, or `rounds` rounds after the seed are done.
 
+        `until` ends it earlier, when round number `rounds` (default: the first that is not evaluated) is asked,
+        retrained or evaluated; a round that has come so far already is left as it is.
+
         `oracle` names a column that answers in place of people. Without it the run ends in status "waiting" and goes
         on when labels have been imported. With neither `rounds` nor a goal or budget, a simulation does one more round.
         With any of them, killed at any moment and started again, it ends with the same record as an undisturbed run.
         """
-        from querist.pipeline.runner import run_round
+        from querist.pipeline.rounds import reached
+        from querist.pipeline.runner import run_round, seldom_collect
+        from querist.pipeline.tracking import follow
 
-        with self._lock():
-            context = self._context(oracle, progress or _quiet)
+        with self._lock(), seldom_collect():
             number = self.next_round()
+            if until is not None:
+                rounds = number if rounds is None else rounds
+                if reached(self, rounds, until):
+                    return Outcome("done", rounds, f"round {rounds} is {until}")
+            context = self._context(oracle, progress or _quiet)
             if rounds is None and oracle is not None and not self._has_end():
                 rounds = max(number, 1)
             while True:
-                stop = self.stop() if number and not self._is_open(number) else None
+                stop = self.stop() if number and not self.is_open(number) else None
                 if stop is not None:
                     return Outcome("stopped", number - 1, stop.reason)
                 if rounds is not None and number > rounds:
@@ -153,10 +179,15 @@ class Project:
                 if number and not self._left_to_ask(context(number)):
                     known = "" if oracle else "; labels that came with the data count, name an --oracle to simulate"
                     return Outcome("stopped", number - 1, f"no item is left to ask in the pool{known}")
-                result = run_round(self.ledger, context(number), self.clock, on_step or _no_step)
+                end = until if until and number == rounds else "evaluated"
+                result = run_round(self.ledger, context(number), self.clock, on_step or _no_step, until=end)
                 if result.status == "waiting":
                     missing = int(result.values["missing"])
                     return Outcome("waiting", number, f"{missing} items of round {number} need a label", missing)
+                if end == "evaluated":
+                    follow(self)
+                if until and number == rounds:
+                    return Outcome("done", number, f"round {number} is {until}")
                 number += 1
 
     def import_labels(self, file: str | Path, *, annotator: str = "import", holdout: bool = False) -> dict[str, int]:
@@ -203,7 +234,7 @@ class Project:
 
     def show_round(self, number: int) -> dict[str, Any]:
         """Everything the record holds about one round. Raises LedgerError for a round that is not there."""
-        from querist.pipeline.record import show_round
+        from querist.pipeline.round_record import show_round
 
         return show_round(self, number)
 
@@ -212,6 +243,26 @@ class Project:
         from querist.pipeline.simulate import simulate_project
 
         return simulate_project(self, **options)
+
+    def baseline(
+        self, *, repeats: int = 10, jobs: int | None = None, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Replays random sampling on the labels collected so far and records its curve; DataError for too few."""
+        from querist.pipeline.baseline import baseline
+
+        return baseline(self, repeats=repeats, jobs=jobs, progress=progress)
+
+    def quality(self) -> dict[str, Any] | None:
+        """The newest evaluated model on the holdout in detail, by class and by slice; None before the first one."""
+        from querist.pipeline.quality import quality
+
+        return quality(self)
+
+    def savings(self) -> dict[str, Any]:
+        """What active learning saves against random sampling, a forecast, stopping advice, the control arm's figure."""
+        from querist.pipeline.savings import savings
+
+        return savings(self)
 
     def verify_snapshot(self, id: str | None = None) -> list[str]:
         """Problems found in the stored bytes of a snapshot; empty when every byte is as it was written."""
@@ -226,19 +277,31 @@ class Project:
 
         return write_summary(self, comparison)
 
+    def track(
+        self, system: Literal["tensorboard", "mlflow"], where: str | Path, *, with_text: bool = False
+    ) -> list[int]:
+        """Writes the rounds to TensorBoard (a folder) or MLflow (an address) and returns those that were not there.
+
+        Texts of items only where `with_text`.
+        """
+        from querist.pipeline.tracking import track
+
+        return track(self, system, str(where), with_text=with_text)
+
     # -- inside
 
     def next_round(self) -> int:
         """The first round that is not evaluated yet."""
-        from querist.store.steps import list_steps
+        from querist.store.steps import last_round
 
         with self.ledger.read() as tx:
-            finished = [s.round for s in list_steps(tx) if s.name == "evaluation"]
-        return max(finished) + 1 if finished else 0
+            finished = last_round(tx, "evaluation")
+        return 0 if finished is None else finished + 1
 
     def stop(self) -> Any:
         """Why the loop should end by today's settings (a Stop with its reason), or None."""
         from querist.asking import items_left
+        from querist.pipeline.drift_rounds import planned
         from querist.stages.evaluation.step import spending
         from querist.stages.evaluation.stopping import Stop, decide
         from querist.store.annotations import effort
@@ -250,21 +313,28 @@ class Project:
             done = find_step(tx, last, "evaluation")
             metrics = {m.name: m for m in list_metrics(tx, last)}
             asked = effort(tx)
+            drifted = planned(tx, last + 1) is not None
         if done is None:
             return None
         spent = spending(asked, self.settings.objective)
-        goal = metrics.get(self.settings.objective.metric)
+        # After drift neither the goal nor the pool is what it was; budgets and the deadline are.
+        goal = None if drifted else metrics.get(self.settings.objective.metric)
         stop = decide(
             self.settings.objective,
             value=goal.value if goal else None,
             value_low=goal.low if goal else None,
             value_high=goal.high if goal else None,
             spent=spent,
-            pool_left=int(done.result["pool_left"]),
+            pool_left=1 if drifted else int(done.result["pool_left"]),
             today=self.clock().date(),
         )
         if stop is None and items_left(asked, self.settings) == 0:
             return Stop("budget spent: it does not pay for one more label", "budget_labels")
+        if stop is None and self.settings.objective.stop_on and not drifted:
+            from querist.pipeline.advice import advise
+
+            said = (a for a in advise(self, self.settings.objective.stop_on) if a.stop)
+            stop = next((Stop(f"advice acted on ({a.which}): {a.reason}", a.which) for a in said), None)
         return stop
 
     def classes(self, oracle: str | None = None) -> tuple[str, ...]:
@@ -328,7 +398,7 @@ class Project:
 
         return context
 
-    def _is_open(self, number: int) -> bool:
+    def is_open(self, number: int) -> bool:
         """Whether the round has been asked already: then it is finished first, for its labels are paid."""
         from querist.store.rounds import list_rounds
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from querist.stages.human_labeling.step import standing
 from querist.store import queue
 from querist.store.annotations import list_annotations
 from querist.store.models import Model, list_metrics, list_models, list_snapshot_reports
-from querist.store.rounds import get_round, list_queries, list_rounds
+from querist.store.rounds import count_by_round, list_rounds
 from querist.store.steps import Done, list_steps
 from querist.training import learner_change
 
@@ -30,10 +30,13 @@ def round_table(project: Project) -> list[dict[str, Any]]:
         rounds, steps = list_rounds(tx), list_steps(tx)
         metrics = {(m.round, m.name): m for m in list_metrics(tx)}
         changes = learner_changes(list_models(tx), steps)
-        asked = Counter(q.round for q in list_queries(tx))
+        asked = count_by_round(tx)
+    by_round: defaultdict[int, dict[str, Done]] = defaultdict(dict)
+    for step in steps:
+        by_round[step.round][step.name] = step
     table = []
     for r in rounds:
-        own = {s.name: s for s in steps if s.round == r.round}
+        own = by_round[r.round]
         found = metrics.get((r.round, metric))
         evaluated = own.get("evaluation")
         learner = sum(s.seconds_by_part.get(part, 0.0) for s in own.values() for part in PARTS_OF_THE_LEARNER)
@@ -42,13 +45,15 @@ def round_table(project: Project) -> list[dict[str, Any]]:
             {
                 "round": r.round,
                 "strategy": r.strategy,
-                "asked": asked[r.round],
+                "at": r.at,
+                "asked": asked.get(r.round, 0),
                 "labels": own["human_labeling"].result["n_labels"] if "human_labeling" in own else None,
                 "model_version": found.model_version if found else None,
                 "metric": metric,
                 "value": found.value if found else None,
                 "low": found.low if found else None,
                 "high": found.high if found else None,
+                "spent": dict(evaluated.result["spent"]) if evaluated else None,
                 "seconds": round(seconds, 3),
                 "seconds_learner": round(learner, 3),
                 "warnings": list(evaluated.result["warnings"]) if evaluated else [],
@@ -80,18 +85,9 @@ def status(project: Project) -> dict[str, Any]:
         answered = {a.item for a in standing(list_annotations(tx, split="pool"))}
         missing = queue.waiting_by_round(tx)
     table = round_table(project)
-    stop = project.stop() if project.next_round() else None
     last = next((row for row in reversed(table) if row["value"] is not None), None)
     objective = project.settings.objective
-    if not ingests:
-        state, reason = "empty", "no data yet; run `querist ingest FILE`"
-    elif missing:
-        number, count = max(missing.items())
-        state, reason = "waiting", f"{count} items of round {number} need a label"
-    elif stop is not None:
-        state, reason = "stopped", stop.reason
-    else:
-        state, reason = "ready", "run `querist run` to go on"
+    state, reason = state_of(project, has_data=bool(ingests), missing=missing)
     spent = last_spent(project)
     return {
         "project": project.settings.project.name,
@@ -112,48 +108,21 @@ def status(project: Project) -> dict[str, Any]:
     }
 
 
+def state_of(project: Project, *, has_data: bool, missing: Mapping[int, int]) -> tuple[str, str]:
+    """(empty, waiting, stopped or ready; why); `missing` are the items of each round that need a label."""
+    if not has_data:
+        return "empty", "no data yet; run `querist ingest FILE`"
+    if missing:
+        number, count = max(missing.items())
+        return "waiting", f"{count} items of round {number} need a label"
+    stop = project.stop() if project.next_round() else None
+    return ("stopped", stop.reason) if stop is not None else ("ready", "run `querist run` to go on")
+
+
 def last_spent(project: Project) -> dict[str, float] | None:
     with project.ledger.read() as tx:
         evaluations = [s for s in list_steps(tx) if s.name == "evaluation"]
     return dict(evaluations[-1].result["spent"]) if evaluations else None
-
-
-def show_round(project: Project, number: int) -> dict[str, Any]:
-    with project.ledger.read() as tx:
-        found = get_round(tx, number)
-        queries = list_queries(tx, number)
-        annotations = list_annotations(tx, split="pool")
-        metrics = list_metrics(tx, number)
-        every_model, every_step = list_models(tx), list_steps(tx)
-    steps = [s for s in every_step if s.round == number]
-    made = trained_in(steps)
-    answers: dict[str, list[dict[str, Any]]] = {}
-    for a in annotations:
-        kept = {k: v for k, v in a._asdict().items() if k not in ("item", "position", "split") and v not in (None, "")}
-        answers.setdefault(a.item, []).append({"label": a.label, **kept})
-    return {
-        **{k: v for k, v in vars(found).items() if k != "thresholds"},
-        "thresholds": dict(found.thresholds),
-        "queries": [
-            {
-                "id": q.item,
-                "rank": q.rank + 1,
-                "score": q.score,
-                "parts": dict(q.parts),
-                "strategy": q.strategy,
-                "model_version": q.model_version,
-                "at": q.at,
-                "prediction": q.payload.get("prediction"),
-                "reason": q.payload.get("reason", ""),
-                "annotations": answers.get(q.item, []),
-            }
-            for q in queries
-        ],
-        "models": [vars(m) for m in every_model if m.version in made],
-        "learner_changes": learner_changes(every_model, every_step)[number],
-        "metrics": {m.name: {"value": m.value, "low": m.low, "high": m.high, "n_items": m.n_items} for m in metrics},
-        "steps": [vars(s) for s in steps],
-    }
 
 
 def write_summary(project: Project, comparison: Mapping[str, Any] | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,11 @@ from querist.config import Settings
 from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.selection import stream
-from querist.core.types import Codes, Indices
+from querist.core.types import Codes, Indices, Scores
 from querist.models.features import Features
 from querist.models.learner import ScikitLearner
 from querist.models.learners import LearnerSpec
-from querist.pools import Known, Scored, make_pool, terms_of
+from querist.pools import Known, Scored, costs_of, make_pool, terms_of
 from querist.stages.evaluation.metrics import measure
 from querist.stages.initial_model.seed_set import draw_seed
 from querist.stages.query_strategy.ask import ask, make
@@ -42,6 +43,7 @@ class Task:
     metrics: tuple[str, ...]
     seed_size: int
     rounds: int
+    prices: Scores | None = None
 
 
 def make_strategy(name: str, settings: Settings) -> tuple[Strategy, dict[str, float | list[float]]]:
@@ -76,7 +78,7 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
         "seconds": [],
     }
     start = time.perf_counter()
-    learner = _fit(task, labeled, repeat)
+    learner = fit(task, labeled, repeat)
     _note(result, task, learner, labeled, start)
     before: Scored | None = None
     for number in range(1, task.rounds + 1):
@@ -101,26 +103,26 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
             budget_left=left,
             rng=stream(root, repeat, number, "committee"),
             previous=lambda before=before: before,  # type: ignore[misc]  # bound per round
+            costs=lambda open_=open_: costs_of(task.prices, settings.query.cost, open_),  # type: ignore[misc]  # bound per round
         )
         before = Scored(open_, proba)
         chosen = open_[ask(strategy, pool, size, stream(root, repeat, number, "query_strategy")).indices]
         labeled = np.concatenate([labeled, chosen])
         open_ = np.setdiff1d(open_, chosen)
         result["queries"].append(chosen.tolist())
-        learner = _fit(task, labeled, repeat)
+        learner = fit(task, labeled, repeat)
         _note(result, task, learner, labeled, start)
     return result
 
 
 def _note(result: dict[str, Any], task: Task, learner: ScikitLearner, labeled: Indices, start: float) -> None:
-    proba = learner.predict_proba(task.features.rows(task.test))
     result["labels"].append(len(labeled))
-    for name in task.metrics:
-        result["metrics"][name].append(measure(name, task.codes[task.test], proba, task.classes))
+    for name, value in quality_of(task, learner).items():
+        result["metrics"][name].append(value)
     result["seconds"].append(round(time.perf_counter() - start, 4))
 
 
-def _fit(task: Task, labeled: Indices, repeat: int) -> ScikitLearner:
+def fit(task: Task, labeled: Indices, repeat: int) -> ScikitLearner:
     seed = task.settings.project.seed + repeat
     learner = make_learner(task.learner, task.settings.learner, task.classes, seed=seed)
     validation = None
@@ -132,5 +134,34 @@ def _fit(task: Task, labeled: Indices, repeat: int) -> ScikitLearner:
 
 def score_full(task: Task) -> dict[str, float]:
     """The same learner trained on the whole pool."""
-    proba = _fit(task, task.pool, 0).predict_proba(task.features.rows(task.test))
+    return quality_of(task, fit(task, task.pool, 0))
+
+
+def quality_of(task: Task, learner: ScikitLearner) -> dict[str, float]:
+    """Every metric of the task on its holdout."""
+    proba = learner.predict_proba(task.features.rows(task.test))
     return {name: measure(name, task.codes[task.test], proba, task.classes) for name in task.metrics}
+
+
+def in_parallel(
+    work: Sequence[Any],  # Any: joblib's delayed calls
+    jobs: int | None,
+    what: str,
+    progress: Callable[[str, int, int | None], None] | None,
+) -> list[Any]:
+    """What the calls return, in their order, from as many processes as there are cores, or `jobs`."""
+    from joblib import Parallel, cpu_count, parallel_config
+    from joblib.externals.loky import get_reusable_executor
+
+    jobs = min(jobs or cpu_count(), len(work))
+    done: list[Any] = []
+    try:
+        with parallel_config("loky", inner_max_num_threads=1):
+            for found in Parallel(n_jobs=jobs, return_as="generator")(work):
+                done.append(found)
+                if progress:
+                    progress(what, len(done), len(work))
+    finally:
+        if jobs > 1:  # workers that wait for more work would hold the output of this process open
+            get_reusable_executor().shutdown(kill_workers=True)
+    return done

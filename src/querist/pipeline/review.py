@@ -14,9 +14,10 @@ import numpy as np
 from querist.core.errors import DataError, UnknownName
 from querist.core.types import Probabilities
 from querist.pipeline.agreement import agreement
+from querist.pipeline.unasked import least_sure
 from querist.stages.human_labeling.relabel import relabel_or_new
 from querist.stages.human_labeling.resolve import sort_out, tabulate
-from querist.stages.human_labeling.step import is_gold, standing, vote_of
+from querist.stages.human_labeling.step import is_gold, is_ruling, standing, vote_of
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, annotations_of, list_annotations
 from querist.store.ledger import iso
@@ -61,7 +62,7 @@ def cards(project: Project, items: Sequence[str]) -> list[dict[str, Any]]:
 def remarks(project: Project) -> dict[str, Any]:
     """{"total", "rows"}: answers with a flag, a note, or a skip in place of a label, newest first."""
     with project.ledger.read() as tx:
-        given = [a for a in standing(list_annotations(tx, split="pool")) if not vote_of(a).adjudicated]
+        given = [a for a in standing(list_annotations(tx, split="pool")) if not is_ruling(a)]
         found = [a for a in given if a.label is None or a.note or a.details.get("flag")]
         shown = sorted(found, key=lambda a: a.at, reverse=True)[:MOST_REMARKS]
         asked = get_queries(tx, {a.item for a in shown})
@@ -72,7 +73,7 @@ def remarks(project: Project) -> dict[str, Any]:
 def rulings(project: Project) -> list[dict[str, Any]]:
     """The rulings that stand, newest first."""
     with project.ledger.read() as tx:
-        given = [a for a in standing(list_annotations(tx, split="pool")) if vote_of(a).adjudicated]
+        given = [a for a in standing(list_annotations(tx, split="pool")) if is_ruling(a)]
     return [{"item": a.item, **_answer(a)} for a in sorted(given, key=lambda a: a.at, reverse=True)]
 
 
@@ -93,7 +94,7 @@ def rule(project: Project, item: str, label: str | None, *, by: str) -> None:
         in_force = _in_force(known)
         if in_force and in_force[-1].label == label:
             return
-        before = next((a for a in reversed(known) if vote_of(a).adjudicated), None)
+        before = next((a for a in reversed(known) if is_ruling(a)), None)
         said = [item, by, label, before.id if before else None]
         made = Annotation(
             id=uuid5(NAMESPACE_URL, json.dumps(["ruling", *said])).hex,
@@ -119,32 +120,73 @@ def take_back(project: Project, item: str, *, by: str) -> None:
 
 
 def relabel_or_wait(project: Project) -> dict[str, Any]:
-    """{"labeled", "new", "rows"}: labeled items and items that wait in one order, first the one that the next answer
-    would help most.
+    """{"labeled", "new", "pool", "rows"}: labeled items, items that wait and those of the pool that the model is least
+    sure of, in one order, first the one that the next answer would help most.
 
-    What the model thinks of an item is what it thought when it asked for it, before it had seen any label of it. Items
-    that were asked without a prediction are left out, and so are those that a ruling has settled.
+    What the model thinks of an item is what it thought when it asked for it, or scored the pool last, before it had
+    seen any label of it. Items that were asked without a prediction are left out, and so are those that a ruling has
+    settled.
     """
     with project.ledger.read() as tx:
         asked = [q for q in list_queries(tx) if q.payload.get("prediction")]
         answers = [a for a in standing(list_annotations(tx, split="pool")) if not is_gold(a)]
         open_ = set(queue.open_items(tx))
+        positions, opinions = least_sure(project, tx, AT_ONCE)
     classes = project.classes()
     votes, ruled = sort_out(map(vote_of, answers))
     labeled = {item: given for item, given in votes.items() if item not in ruled and any(v.label for v in given)}
     old = [q for q in asked if q.item in labeled]
     new = [q for q in asked if q.item in open_ and q.item not in votes and q.item not in ruled]
     if not old:
-        return {"labeled": 0, "new": len(new), "rows": []}
+        return {"labeled": 0, "new": len(new), "pool": len(positions), "rows": []}
     table = tabulate({q.item: labeled[q.item] for q in old}, classes)
-    again, first, consensus = relabel_or_new(table.codes, _proba(old, table.labels), _proba(new, table.labels))
+    unasked = _columns(opinions, classes, table.labels)
+    fresh = np.concatenate([_proba(new, table.labels), unasked])
+    again, first, consensus = relabel_or_new(table.codes, _proba(old, table.labels), fresh)
     rows = [
         {**_ranked(q, score), "label": table.labels[code], "answers": sum(v.label is not None for v in labeled[q.item])}
         for q, score, code in zip(old, again, consensus, strict=True)
     ]
-    rows += [{**_ranked(q, score), "label": None, "answers": 0} for q, score in zip(new, first, strict=True)]
+    rows += [
+        {**_ranked(q, score), "label": None, "answers": 0} for q, score in zip(new, first[: len(new)], strict=True)
+    ]
+    pool = zip(positions.tolist(), unasked, first[len(new) :], strict=True)
+    rows += [
+        {
+            "position": position,
+            "round": None,
+            "score": float(score),
+            "predicted": table.labels[int(row.argmax())],
+            "confidence": float(row.max()),
+            "label": None,
+            "answers": 0,
+        }
+        for position, row, score in pool
+    ]
     rows.sort(key=lambda row: -row["score"])
-    return {"labeled": len(old), "new": len(new), "rows": rows[:MOST_RANKED]}
+    shown = _named(project, rows[:MOST_RANKED])
+    return {"labeled": len(old), "new": len(new), "pool": len(positions), "rows": shown}
+
+
+def _named(project: Project, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, each item of the pool with its id and text in place of its position."""
+    snapshot, places = project.snapshot, [row["position"] for row in rows if "position" in row]
+    wanted = [name for name in ("id", "text") if name in snapshot.columns()]
+    found = iter(snapshot.take(np.array(places, dtype=np.intp), wanted).to_pylist() if places else ())
+    named = []
+    for row in rows:
+        if "position" in row:
+            known = next(found)
+            row = {**row, "item": known["id"], "text": known.get("text") or ""}
+        named.append({name: value for name, value in row.items() if name != "position"})
+    return named
+
+
+def _columns(proba: Probabilities, classes: Sequence[str], labels: Sequence[str]) -> Probabilities:
+    """(n_items, len(labels)): the columns of `classes`, of which the last may have come later, in another order."""
+    known = {name: column for column, name in enumerate(classes[: proba.shape[1]])}
+    columns = [proba[:, known[name]] if name in known else np.zeros(len(proba)) for name in labels]
+    return np.stack(columns, axis=1).astype(np.float64)
 
 
 def _proba(asked: Sequence[Query], classes: Sequence[str]) -> Probabilities:
@@ -173,7 +215,7 @@ def _ranked(query: Query, score: float) -> dict[str, Any]:
 
 
 def _in_force(said: Sequence[Annotation]) -> list[Annotation]:
-    return [a for a in standing(said) if vote_of(a).adjudicated]
+    return [a for a in standing(said) if is_ruling(a)]
 
 
 def _undo(ruling: Annotation, by: str, now: datetime) -> Annotation:
@@ -198,7 +240,7 @@ def _unasked(project: Project, positions: Mapping[str, int]) -> dict[str, Mappin
 
 
 def _card(item: str, payload: Mapping[str, Any], query: Query | None, said: Sequence[Annotation]) -> dict[str, Any]:
-    votes = [a for a in said if not vote_of(a).adjudicated]
+    votes = [a for a in said if not is_ruling(a)]
     ruled = _in_force(said)
     given = Counter(a.label for a in votes if a.label is not None)
     image = payload.get("image")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from querist.config.loop import QuerySettings
 from querist.core.hashing import key_of
 from querist.pipeline.conditions import note
+from querist.pipeline.drift_rounds import query_of
 from querist.stages.evaluation.step import Evaluation
 from querist.stages.human_labeling.step import HumanLabeling
 from querist.stages.initial_model.step import InitialModel, SeedSet
@@ -27,6 +28,13 @@ from querist.store.steps import Done, add_step, find_step
 from querist.training import change_since, current_model
 
 AnyStep = Step[Any, Any, Any]  # Any: each step has inputs and outputs of its own
+Until = Literal["asked", "retrained", "evaluated"]
+LAST_STEPS: Mapping[Until, tuple[str, ...]] = {
+    "asked": ("seed_set", "query_strategy"),
+    "retrained": ("initial_model", "retraining"),
+    "evaluated": ("evaluation",),
+}
+"""What a round has done last when it has come so far: in round 0, in every later one."""
 
 
 def steps_of(round: int, query: QuerySettings) -> list[AnyStep]:
@@ -90,16 +98,23 @@ def run_step(step: AnyStep, ledger: Ledger, ctx: Context, clock: Callable[[], da
 
 
 def run_round(
-    ledger: Ledger, ctx: Context, clock: Callable[[], datetime], on_step: Callable[[int, str, str], None]
+    ledger: Ledger,
+    ctx: Context,
+    clock: Callable[[], datetime],
+    on_step: Callable[[int, str, str], None],
+    *,
+    until: Until = "evaluated",
 ) -> StepResult:
-    """Runs a round from where it stands to its end, or to the first step that waits."""
+    """Runs a round from where it stands `until` it has come so far, or to the first step that waits."""
     result = StepResult("done")
-    for planned in steps_of(ctx.round, ctx.settings.query):
+    with ledger.read() as tx:
+        query = query_of(tx, ctx.round, ctx.settings.query)
+    for planned in steps_of(ctx.round, query):
         for step in [LearnerChange(), planned] if needs_change(planned, ledger, ctx) else [planned]:
             on_step(ctx.round, step.NAME, "running")
             result = run_step(step, ledger, ctx, clock)
             on_step(ctx.round, step.NAME, result.status)
-            if result.status == "waiting":
+            if result.status == "waiting" or step.NAME in LAST_STEPS[until]:
                 return result
     return result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_module
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,10 @@ from querist.config import Settings, parse
 from querist.core.errors import DataError, SettingError, ShapeError
 from querist.core.selection import stream
 from querist.core.types import Indices
-from querist.pipeline.replay import Task, make_strategy, run_one, score_full
-from querist.stages.evaluation.comparison import as_json, compare
+from querist.pipeline.random_curves import keep_simulation
+from querist.pipeline.replay import Task, in_parallel, make_strategy, run_one, score_full
+from querist.pools import prices_of
+from querist.stages.evaluation.comparison import TEST, as_json, compare
 from querist.stages.evaluation.metrics import check
 from querist.stages.initial_model.seed_set import seed_size as size_of_seed
 
@@ -58,7 +61,7 @@ def simulate(
     Data is a `source` that `querist ingest` can read, or arrays: `X` (n_items, n_features), `y` (n_items,), `test` a
     mask or indices of the holdout (default: a random fifth); for arrays, `learner` is a head ("logistic", "svm", ...)
     or a scikit-learn class as package.module:Class. `settings` are sections as in querist.toml for the rest. Returns
-    {"dataset", "n_pool", "n_test", "full", "runs", "summary"}; `json` names a file to write it to.
+    {"dataset", "n_pool", "n_test", "full", "runs", "summary", "test"}; `json` names a file to write it to.
     """
     options: dict[str, Any] = {k: dict(v) if isinstance(v, Mapping) else v for k, v in (settings or {}).items()}
     options.setdefault("learner", {}).setdefault("name", learner)
@@ -100,7 +103,10 @@ def simulate_project(
     json: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The same on a project's snapshot, learner and settings; `strategies` default to its own against random."""
+    """The same on a project's snapshot, learner and settings; `strategies` default to its own against random.
+
+    What came out is recorded as an analysis "simulation" where the ledger may be written.
+    """
     names = [project.settings.objective.metric, *(metrics or project.settings.evaluation.metrics)]
     spec, features = project.features(progress)
     task, ids = _from_snapshot(
@@ -114,7 +120,9 @@ def simulate_project(
         rounds,
     )
     strategies = strategies or (project.settings.query.strategy, "random")
-    return _report(project.settings.project.name, task, strategies, repeats, jobs, json, progress, ids)
+    found = _report(project.settings.project.name, task, strategies, repeats, jobs, json, progress, ids)
+    keep_simulation(project, found)
+    return found
 
 
 Ids = Callable[[Indices], dict[int, Any]]
@@ -213,7 +221,8 @@ def _from_snapshot(
     def ids(positions: Indices) -> dict[int, Any]:
         return dict(zip(positions.tolist(), snapshot.take(positions, ["id"])["id"].to_pylist(), strict=True))
 
-    return _task(features, codes, pool, validation, test, classes, spec, settings, metrics, rounds), ids
+    task = _task(features, codes, pool, validation, test, classes, spec, settings, metrics, rounds)
+    return replace(task, prices=prices_of(snapshot, settings)), ids
 
 
 def _task(
@@ -261,8 +270,7 @@ def _report(
     progress: Progress | None,
     ids: Ids,
 ) -> dict[str, Any]:
-    from joblib import Parallel, cpu_count, delayed, parallel_config
-    from joblib.externals.loky import get_reusable_executor
+    from joblib import delayed
 
     if isinstance(strategies, str) or not strategies or len(set(strategies)) < len(strategies):
         raise SettingError(f"strategies = {strategies!r} must be a list of different names, e.g. ['margin', 'random']")
@@ -273,17 +281,7 @@ def _report(
     for name in strategies:
         make_strategy(name, task.settings)
     work = [delayed(score_full)(task), *(delayed(run_one)(task, s, r) for r in range(repeats) for s in strategies)]
-    jobs = min(jobs or cpu_count(), len(work))
-    done = []
-    try:
-        with parallel_config("loky", inner_max_num_threads=1):
-            for found in Parallel(n_jobs=jobs, return_as="generator")(work):
-                done.append(found)
-                if progress:
-                    progress("simulate", len(done), len(work))
-    finally:
-        if jobs > 1:  # workers that wait for more work would hold the output of this process open
-            get_reusable_executor().shutdown(kill_workers=True)
+    done = in_parallel(work, jobs, "simulate", progress)
     full, runs = done[0], sorted(done[1:], key=lambda r: (strategies.index(r["strategy"]), r["repeat"]))
     names = ids(np.unique(np.concatenate([np.asarray(q, dtype=np.intp) for r in runs for q in r["queries"]])))
     for run in runs:
@@ -295,6 +293,7 @@ def _report(
         "full": dict(zip(full, as_json(np.array(list(full.values()))), strict=True)),
         "runs": [{**r, "metrics": {m: as_json(np.array(v)) for m, v in r["metrics"].items()}} for r in runs],
         "summary": compare(runs, full, confidence=task.settings.evaluation.confidence),
+        "test": TEST,
     }
     if json is not None:
         Path(json).parent.mkdir(parents=True, exist_ok=True)

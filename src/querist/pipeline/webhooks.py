@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 WAITS_SECONDS = (5, 30, 120, 300, 900, 2_400)
 """Between the attempts: the seventh and last comes a little more than an hour after the first."""
 CLAIM_SECONDS = 60.0
+KEPT = timedelta(days=30)
+"""How long the log shows what was delivered; what was given up stays until it is tried again."""
 AT_ONCE = 20
 PASS_SECONDS = 5.0
 """How long a receiver may keep the others waiting."""
@@ -57,6 +59,7 @@ def deliver_due(project: Project, now: datetime, client: Client) -> int:
             store.put(tx, told)
             for url, one in found.items():
                 store.remember(tx, url, one.moved)
+            store.prune(tx, before=now - KEPT)
     with project.ledger.read() as tx:
         due = [url for url in settings.urls if store.has_due(tx, url, now=now)]
     if not due:

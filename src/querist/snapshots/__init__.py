@@ -2,7 +2,7 @@
 
 from querist.snapshots.folder import location
 from querist.snapshots.manifest import POOL, SPLITS, TEST, VALIDATION, Manifest, Shard
-from querist.snapshots.snapshot import Snapshot, list_snapshots
+from querist.snapshots.snapshot import Snapshot
 from querist.snapshots.writer import ShardWriter, write_manifest
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "Shard",
     "ShardWriter",
     "Snapshot",
-    "list_snapshots",
     "location",
     "write_manifest",
 ]

@@ -34,7 +34,7 @@ T = TypeVar("T", bound=np.generic)
 HELD_BYTES = 64 << 20
 """Stored bytes of a snapshot whose items may stay in memory, decoded, between takes."""
 
-__all__ = ["POOL", "SPLITS", "TEST", "VALIDATION", "Shard", "Snapshot", "list_snapshots"]
+__all__ = ["POOL", "SPLITS", "TEST", "VALIDATION", "Shard", "Snapshot"]
 
 
 class Snapshot:
@@ -169,6 +169,18 @@ class Snapshot:
         groups: NDArray[np.uint64] = self.take(positions, ["group"], hold=True)["group"].to_numpy()
         return groups
 
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """(n_items,) a context column as numbers, NaN where it holds none. Raises UnknownName."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        stored, found = self._stored(column), [np.empty(0)]
+        for shard in self.shards:
+            values = self.read(shard, [stored]).column(stored).cast(pa.string())
+            number = pc.match_substring_regex(values, r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$")
+            found.append(pc.if_else(number, values, None).cast(pa.float64()).to_numpy())
+        return np.concatenate(found)
+
     def verify(self) -> list[str]:
         """What differs from the record, each problem with its file; empty when all is well."""
         problems, name = [], manifest_name(self.id)
@@ -282,13 +294,6 @@ class Snapshot:
         except (FileNotFoundError, pa.ArrowException) as error:
             path = self._folder.path(shard.name)
             raise SnapshotCorrupt(f"{path} cannot be read ({error}); restore it from a backup") from None
-
-
-def list_snapshots(url: str | Path) -> list[Manifest]:
-    """Manifests of all snapshots, oldest first."""
-    folder = Folder(url)
-    found = [from_json(folder.read(manifest_name(id)), folder.path(manifest_name(id))) for id in _ids(folder)]
-    return sorted(found, key=lambda manifest: (manifest.created_at, manifest.id))
 
 
 def _ids(folder: Folder) -> list[str]:

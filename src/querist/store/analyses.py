@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import insert, select
 
-from querist import __version__
 from querist.store.ledger import Tx, iso
 from querist.store.tables import analyses
 
@@ -32,7 +32,7 @@ def add_analysis(tx: Tx, kind: str, result: Mapping[str, Any], *, round: int | N
         "kind": kind,
         "round": round,
         "result": json.dumps(dict(result)),
-        "code_version": __version__,
+        "code_version": version("querist"),
         "at": iso(now),
     }
     tx.execute(insert(analyses).values(row))

@@ -73,11 +73,14 @@ def effort(tx: Tx) -> Effort:
     return Effort(labels, measured or 0.0, given - timed)
 
 
-def list_annotations(tx: Tx, *, split: str | None = None) -> list[Annotation]:
-    """In the order they arrived."""
+def list_annotations(tx: Tx, *, split: str | None = None, shared: bool = False) -> list[Annotation]:
+    """In the order they arrived; `shared` leaves out those that stand alone on their item, unless they are gold."""
     statement = select(*[table.c[name] for name in Annotation._fields]).order_by(table.c.seq)
     if split is not None:
         statement = statement.where(table.c.split == split)
+    if shared:
+        several = select(table.c.item).group_by(table.c.item).having(func.count() > 1)
+        statement = statement.where(table.c.item.in_(several) | table.c.details.contains('"gold": true'))
     return [_made(row) for row in tx.execute(statement).all()]
 
 

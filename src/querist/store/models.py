@@ -56,10 +56,13 @@ def add_metrics(tx: Tx, added: Sequence[Metric], *, now: datetime) -> None:
         tx.execute(insert(metrics), [{**vars(m), "at": iso(now)} for m in added])
 
 
-def list_metrics(tx: Tx, round: int | None = None) -> list[Metric]:
+def list_metrics(tx: Tx, round: int | None = None, *, name: str | None = None) -> list[Metric]:
+    """By round and name; those of one round, or one metric over all rounds, where named."""
     statement = select(metrics).order_by(metrics.c.round, metrics.c.name)
     if round is not None:
         statement = statement.where(metrics.c.round == round)
+    if name is not None:
+        statement = statement.where(metrics.c.name == name)
     return [Metric(**row) for row in tx.execute(statement).mappings()]
 
 

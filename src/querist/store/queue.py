@@ -169,6 +169,14 @@ def waiting(tx: Tx, *, round: int | None = None) -> int:
     return int(tx.execute(statement).scalar_one())
 
 
+def out_of_reach(tx: Tx, annotator: str, *, now: datetime) -> tuple[int, int]:
+    """Of the items that still want an answer: how many the annotator holds, and how many wait for others."""
+    held = select(leases.c.item).where(leases.c.annotator == annotator, leases.c.expires_at > iso(now))
+    mine = select(func.count()).select_from(queue).where(queue.c.item.in_(held))
+    n_mine = int(tx.execute(mine).scalar_one())
+    return n_mine, waiting(tx) - n_mine
+
+
 def waiting_by_round(tx: Tx) -> dict[int, int]:
     """Round -> items that still want an answer, for rounds that have any."""
     return {row[0]: row[1] for row in tx.execute(select(queue.c.round, func.count()).group_by(queue.c.round))}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from querist.core.errors import Busy
@@ -43,6 +43,12 @@ def add_step(tx: Tx, done: Done) -> None:
         tx.execute(insert(steps).values(row))
     except IntegrityError as error:
         raise Busy(f"another process has just finished {done.name} of round {done.round}; run again") from error
+
+
+def last_round(tx: Tx, name: str) -> int | None:
+    """The newest round in which the step is done."""
+    newest: int | None = tx.execute(select(func.max(steps.c.round)).where(steps.c.name == name)).scalar_one()
+    return newest
 
 
 def list_steps(tx: Tx, round: int | None = None) -> list[Done]:

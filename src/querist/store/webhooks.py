@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from querist.store.annotations import Annotation, annotations_between
@@ -27,7 +27,9 @@ _TRANSACTIONS = text(
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event for one receiver. `status` is the HTTP status of the last attempt, None where none came."""
+    """One event for one receiver. `next_at` is when it is due, or was delivered; `status` is the HTTP status of the
+    last attempt, None where none came.
+    """
 
     id: str
     url: str
@@ -165,6 +167,13 @@ def requeue(tx: Tx, ids: Collection[str] | None, *, now: datetime) -> int:
     if ids is not None:
         again = again.where(deliveries.c.id.in_(list(ids)))
     return int(tx.execute(again.values(state="waiting", attempts=0, next_at=iso(now))).rowcount)
+
+
+def prune(tx: Tx, *, before: datetime) -> int:
+    """Forgets what was delivered before then, and says how many deliveries that was."""
+    known = deliveries.c.url.in_(select(positions.c.url))  # with it the index serves
+    old = deliveries.c.state == "delivered", known, deliveries.c.next_at < iso(before)
+    return int(tx.execute(delete(deliveries).where(*old)).rowcount)
 
 
 def list_deliveries(tx: Tx, *, state: State | None = None, limit: int | None = None) -> list[Delivery]:

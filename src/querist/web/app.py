@@ -11,16 +11,19 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 
 from querist import __version__
+from querist.http import problems
+from querist.http.limits import BodyLimit, SafeHeaders
 from querist.pipeline.labeling import Desk
 from querist.pipeline.project import Project
-from querist.web import auth, label_studio, lead, page, problems, record, sign_in, tasks, webhooks
+from querist.web import auth, label_studio, lead, page, record, sign_in, tasks, webhooks
 from querist.web.deliverer import Deliverer
 from querist.web.door import Door
-from querist.web.limits import BodyLimit, SafeHeaders
 from querist.web.people import Gate
 from querist.web.trainer import Trainer
 
 HERE = Path(__file__).parent
+UPLOAD_BYTES = 64 << 20
+UPLOADS = ("/api/v1/labels/import", "/api/v1/webhooks/labels", "/ml/predict", "/ml/webhook")
 
 
 def create_app(project: Project, *, gate: Gate) -> FastAPI:
@@ -44,15 +47,21 @@ def create_app(project: Project, *, gate: Gate) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
         lifespan=life,
-        middleware=[Middleware(SafeHeaders), *door, Middleware(BodyLimit)],
+        middleware=[
+            Middleware(SafeHeaders),
+            *door,
+            Middleware(label_studio.Locked, project=project),
+            Middleware(BodyLimit, larger=dict.fromkeys(UPLOADS, UPLOAD_BYTES)),
+        ],
     )
     app.state.gate = gate
     problems.install(app)
+    page.install(app, project.settings.labeling.language)
     desk = Desk(project)
     if isinstance(gate, auth.Gate):
         app.include_router(sign_in.router(project, gate))
     app.include_router(page.router(desk))
-    app.include_router(tasks.router(desk))
+    app.include_router(tasks.router(desk, trainer))
     app.include_router(tasks.images(desk))
     app.include_router(record.router(project, trainer))
     app.include_router(lead.router(project, desk, trainer))

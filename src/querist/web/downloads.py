@@ -11,9 +11,9 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from querist.core.errors import DataError
+from querist.http.problems import Problem
 from querist.pipeline.exports import export_answers
 from querist.pipeline.project import Project
-from querist.web.problems import Problem
 
 ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet", "datasets": "", "label-studio": ".json"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import ipaddress
 import logging
 import os
 import threading
@@ -12,15 +11,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Request
+from fastapi import APIRouter, BackgroundTasks, Request
 from pydantic import BaseModel
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from querist.core.errors import QueristError
+from querist.http.origin import from_this_machine
+from querist.http.problems import Problem, respond
 from querist.pipeline.label_studio import pull
 from querist.pipeline.predictor import Predictor, Subject
 from querist.pipeline.project import Project
 from querist.stages.human_labeling.label_studio import find_control, prediction_of
-from querist.web.problems import Problem
 
 log = logging.getLogger(__name__)
 MODEL_CLASS = "querist"
@@ -37,38 +38,33 @@ class PredictRequest(BaseModel):
 
 
 def router(project: Project) -> APIRouter:
-    """Under /ml: attach `http://HOST:PORT/ml` in Label Studio, with the basic auth of the settings."""
-
-    def allowed(request: Request) -> None:
-        check(request, os.environ.get(project.settings.label_studio.backend_auth_env, ""))
-
-    routes = APIRouter(dependencies=[Depends(allowed)])
-    events = APIRouter()
+    """Under /ml, behind Locked: attach `http://HOST:PORT/ml` in Label Studio, with the basic auth of the settings."""
+    backend = APIRouter(prefix="/ml", include_in_schema=False)
     predictor = Predictor(project)
     pulling = Coalesced(lambda: _pull(project))
 
     def version() -> str:
         return next(reversed(predictor.versions()), NO_MODEL)
 
-    @routes.get("/")
-    @routes.get("/health")
+    @backend.get("/")
+    @backend.get("/health")
     def health() -> dict[str, str]:
         return {"status": "UP", "model_class": MODEL_CLASS}
 
-    @routes.get("/metrics")
+    @backend.get("/metrics")
     def metrics() -> dict[str, str]:
         return {}
 
-    @routes.get("/versions")
+    @backend.get("/versions")
     def versions() -> dict[str, list[str]]:
         return {"versions": predictor.versions()}
 
-    @routes.post("/setup")
+    @backend.post("/setup")
     def setup() -> dict[str, str]:
         # The request holds an API token of Label Studio, which querist neither needs nor reads.
         return {"model_version": version()}
 
-    @routes.post("/predict")
+    @backend.post("/predict")
     def predict(asked: PredictRequest) -> dict[str, list[dict[str, Any]]]:
         subjects = [_subject(task.get("data")) for task in asked.tasks]
         made_by, found = predictor.predict(subjects)
@@ -77,31 +73,44 @@ def router(project: Project) -> APIRouter:
         return {"results": [prediction_of(proba, control, version=made_by or NO_MODEL) for proba in found]}
 
     # Label Studio sends events without the basic auth. Nothing that they say is believed: they only ask for a pull.
-    @events.post("/webhook", status_code=201)
+    @backend.post("/webhook", status_code=201)
     def webhook(later: BackgroundTasks) -> dict[str, str]:
         # Label Studio waits for a second and tries once: every event is taken unread, and asked for later.
         later.add_task(pulling)
         return {"status": "ok"}
 
-    @routes.post("/train", status_code=201)
+    @backend.post("/train", status_code=201)
     def train(later: BackgroundTasks) -> dict[str, str]:
         later.add_task(pulling)
         return {"status": "ok"}
 
-    @routes.post("/job_status")
+    @backend.post("/job_status")
     def job_status() -> dict[str, str]:
         return {"job_status": "finished"}
 
-    @routes.post("/validate")
-    @routes.post("/delete")
-    @routes.post("/duplicate_model")
+    @backend.post("/validate")
+    @backend.post("/delete")
+    @backend.post("/duplicate_model")
     def accepted() -> dict[str, str]:
         return {"status": "ok"}
 
-    backend = APIRouter(prefix="/ml", include_in_schema=False)
-    backend.include_router(routes)
-    backend.include_router(events)
     return backend
+
+
+class Locked:
+    """Asks for the password of what lies under /ml, events aside, before a body is read."""
+
+    def __init__(self, app: ASGIApp, project: Project) -> None:
+        self.app, self._variable = app, project.settings.label_studio.backend_auth_env
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/ml/") and scope["path"] != "/ml/webhook":
+            try:
+                check(Request(scope), os.environ.get(self._variable, ""))
+            except Problem as problem:
+                await respond(problem.status, problem.detail, problem.headers)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 class Coalesced:
@@ -126,7 +135,7 @@ class Coalesced:
 def check(request: Request, expected: str) -> None:
     """Raises Problem unless the request brings the expected user:password, or comes from this machine and none is."""
     if not expected:
-        if not _is_loopback(request.client.host if request.client else ""):
+        if not from_this_machine(request):
             raise Problem(403, "the ML backend answers this machine only, until label_studio.backend_auth_env is set")
         return
     kind, _, given = request.headers.get("authorization", "").partition(" ")
@@ -136,13 +145,6 @@ def check(request: Request, expected: str) -> None:
         found = b""
     if kind.lower() != "basic" or not hmac.compare_digest(found, expected.encode()):
         raise Problem(401, "wrong user or password", headers={"www-authenticate": 'Basic realm="querist"'})
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _subject(data: Any) -> Subject:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.templating import Jinja2Templates
 
+from querist.http.problems import Problem
 from querist.pipeline import lead, review
 from querist.pipeline.agreement import agreement
 from querist.pipeline.exports import FORMATS
@@ -23,7 +24,6 @@ from querist.web import figures
 from querist.web.lead_texts import lead_texts
 from querist.web.lead_words import in_words
 from querist.web.people import Lead
-from querist.web.problems import Problem
 from querist.web.tasks import STORABLE
 from querist.web.trainer import Trainer
 
@@ -83,7 +83,7 @@ def router(project: Project, desk: Desk, trainer: Trainer) -> APIRouter:
     @pages.get("/learning-curve.svg")
     def curve(_: Lead) -> Response:
         rows = lead.overview(project)["rounds"]
-        drawn = _curve(tuple((r["metric"], r["labels"], r["value"], r["low"], r["high"]) for r in rows))
+        drawn = _curve(tuple((r["round"], r["metric"], r["labels"], r["value"], r["low"], r["high"]) for r in rows))
         if drawn is None:
             raise Problem(404, "there is nothing to draw yet, or the extra charts is not installed")
         return Response(drawn, media_type="image/svg+xml")
@@ -159,6 +159,6 @@ def _has_charts() -> bool:
 
 
 @lru_cache(maxsize=8)
-def _curve(rows: tuple[tuple[str, int, float | None, float | None, float | None], ...]) -> str | None:
-    names = ("metric", "labels", "value", "low", "high")
+def _curve(rows: tuple[tuple[int, str, int, float | None, float | None, float | None], ...]) -> str | None:
+    names = ("round", "metric", "labels", "value", "low", "high")
     return learning_curve_svg([dict(zip(names, row, strict=True)) for row in rows], None)

@@ -178,15 +178,17 @@ WORDS = {
     "lead_no_card": "Nobody was asked about this item, and nobody answered it.",
     "lead_no_answers": "Nobody has answered it.",
     "lead_remarks_help": "Answers with a flag or a note, and skips with their reasons: {n}, the newest first.",
-    "lead_relabel_help": "{labeled} labeled and {new} waiting items in one order: first the one whose next answer "
-    "would help most. The model’s opinion is that of the round that asked, before it knew any label of the item.",
+    "lead_relabel_help": "{labeled} labeled items, {new} that wait and the {pool} of the pool that the model is least "
+    "sure of, in one order: first the one whose next answer would help most. The model’s opinion is that of the round "
+    "that asked, or that scored the pool last, before it knew any label of the item.",
     "lead_relabel_none": "This needs labeled items that were asked with a prediction, so it starts after the second "
     "round.",
     "lead_next_answer": "What to do",
     "lead_label_again": "label again",
     "lead_label_new": "label (waits in the queue)",
+    "lead_label_pool": "label (nobody was asked yet)",
     "lead_label_now": "Label now",
-    "lead_model_then": "The model, when it asked",
+    "lead_model_then": "The model, before any label",
     "lead_gain": "Score",
     "lead_rulings_none": "Nothing was decided by a lead yet.",
 }

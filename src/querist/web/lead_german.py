@@ -186,16 +186,18 @@ WORDS = {
     "lead_no_card": "Nach diesem Element wurde niemand gefragt, und niemand hat es beantwortet.",
     "lead_no_answers": "Niemand hat es beantwortet.",
     "lead_remarks_help": "Antworten mit Markierung oder Notiz, und Übersprungenes mit Grund: {n}, die neuesten zuerst.",
-    "lead_relabel_help": "{labeled} beschriftete und {new} wartende Elemente in einer Reihe: zuerst das, dem die "
-    "nächste Antwort am meisten hilft. Das Modell urteilt wie in der Runde, die fragte, bevor es ein Label des "
-    "Elements kannte.",
+    "lead_relabel_help": "{labeled} beschriftete Elemente, {new} wartende und die {pool} des Vorrats, bei denen das "
+    "Modell am unsichersten ist, in einer Reihe: zuerst das, dem die nächste Antwort am meisten hilft. Die Meinung des "
+    "Modells ist die der Runde, die gefragt oder den Vorrat zuletzt bewertet hat, bevor es ein Label des Elements "
+    "kannte.",
     "lead_relabel_none": "Das braucht beschriftete Elemente, die mit einer Vorhersage gefragt wurden, also mehr als "
     "eine Runde.",
     "lead_next_answer": "Was zu tun ist",
     "lead_label_again": "noch einmal beschriften",
     "lead_label_new": "beschriften (wartet in der Schlange)",
+    "lead_label_pool": "beschriften (noch niemand gefragt)",
     "lead_label_now": "Label jetzt",
-    "lead_model_then": "Das Modell, als es fragte",
+    "lead_model_then": "Das Modell, vor jedem Label",
     "lead_gain": "Wert",
     "lead_rulings_none": "Noch hat die Leitung nichts entschieden.",
 }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.templating import Jinja2Templates
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from querist.core.hashing import key_of
+from querist.http.problems import respond
 from querist.pipeline.labeling import Desk
+from querist.web.people import Forbidden, opens_page
 from querist.web.texts import texts
 
 TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
@@ -47,10 +49,12 @@ def router(desk: Desk) -> APIRouter:
             "place": place,
             "person": person.name,
             "labels": desk.labels,
+            "swipe": settings.swipe,
             "shown": desk.shown_to(person.name),
             "idle_seconds": settings.idle_seconds,
             "lease_minutes": settings.lease_minutes,
             "language": settings.language,
+            "starts_itself": settings.start_rounds,
             "texts": dict(words),
         }
         context = {
@@ -65,3 +69,16 @@ def router(desk: Desk) -> APIRouter:
         return TEMPLATES.TemplateResponse(request, "label.html", context)
 
     return pages
+
+
+def install(app: FastAPI, language: str) -> None:
+    """Whoever opens a page that is not for them reads so; programs get problem details."""
+    words = texts(language)
+
+    @app.exception_handler(Forbidden)
+    async def _forbidden(request: Request, error: Forbidden) -> Response:
+        if not opens_page(request) or request.url.path.startswith("/api/"):
+            return respond(error.status, error.detail)
+        told = {"role": words[f"role_{error.person.role}"], "wanted": words[f"role_{error.role}"]}
+        context = {"say": words, "language": language, "name": error.person.name, **told}
+        return TEMPLATES.TemplateResponse(request, "forbidden.html", context, error.status)

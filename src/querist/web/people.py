@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Protocol
 from urllib.parse import quote
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from querist.http.problems import Problem
 from querist.pipeline.people import Person
 from querist.store.accounts import Role
-from querist.web.problems import Problem
 from querist.web.sessions import given_csrf
 
 TOKEN = HTTPBearer(auto_error=False, description="A token of `querist users token`; pages have a session instead.")
@@ -43,6 +43,21 @@ def visitor(
     return gate.person(request)
 
 
+class Forbidden(Problem):
+    """403: who asks may not have this, for their role or the scopes of their token."""
+
+    def __init__(self, person: Person, role: Role, scopes: Collection[str]) -> None:
+        yours = "" if person.scopes is None else f" and the scopes {', '.join(sorted(person.scopes)) or 'none'}"
+        wanted = f"this takes the role {role} (a token: the scope {' or '.join(scopes)})"
+        super().__init__(403, f"{wanted}; yours is {person.role}{yours}")
+        self.person, self.role = person, role
+
+
+def opens_page(request: Request) -> bool:
+    """Whether a browser asks for a page, rather than a program for data."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
 Visitor = Annotated[Person | None, Depends(visitor)]
 
 
@@ -54,15 +69,11 @@ def needs(role: Role, *scopes: str) -> Callable[[Request, Person | None], Awaita
 
     async def allowed(request: Request, person: Visitor) -> Person:
         if person is None:
-            if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            if opens_page(request):
                 raise Problem(303, headers={"location": f"/sign-in?next={quote(request.url.path)}"})
             raise Problem(401, "sign in first", headers={"www-authenticate": "Bearer"})
         if not any(person.may(role, scope) for scope in scopes):
-            yours = "" if person.scopes is None else f" and the scopes {', '.join(sorted(person.scopes)) or 'none'}"
-            raise Problem(
-                403,
-                f"this takes the role {role} (a token: the scope {' or '.join(scopes)}); yours is {person.role}{yours}",
-            )
+            raise Forbidden(person, role, scopes)
         return person
 
     return allowed

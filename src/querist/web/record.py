@@ -10,15 +10,16 @@ from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from querist.http.problems import documented
 from querist.pipeline import record
 from querist.pipeline.people import Person
 from querist.pipeline.predictor import Predictor, Subject
 from querist.pipeline.project import Project
+from querist.pipeline.round_record import metrics_by_round, show_round
 from querist.store.annotations import page_of_annotations
 from querist.store.rounds import list_queries
 from querist.web.downloads import download
 from querist.web.people import Lead, Reader, needs
-from querist.web.problems import documented
 from querist.web.trainer import Trainer
 
 Number = Annotated[int, Field(ge=0, le=10**6)]
@@ -107,7 +108,7 @@ class Training(Strict):
 
 def router(project: Project, trainer: Trainer) -> APIRouter:
     predictor = Predictor(project)
-    api = APIRouter(prefix="/api/v1", tags=["record"], responses=documented(400, 401, 403, 404, 409, 413, 422))
+    api = APIRouter(prefix="/api/v1", tags=["record"], responses=documented(400, 401, 403, 404, 408, 409, 413, 422))
 
     @api.get("/status")
     def status(_: Lead) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
     @api.get("/rounds/{number}")
     def round(number: Number, _: Lead) -> dict[str, Any]:
         """Everything the record holds about one round but its queries."""
-        return {name: value for name, value in record.show_round(project, number).items() if name != "queries"}
+        return {name: value for name, value in show_round(project, number).items() if name != "queries"}
 
     @api.get("/rounds/{number}/queries")
     def queries(number: Number, _: Lead, cursor: Cursor = None, limit: Limit = 100) -> Queries:
@@ -153,8 +154,7 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
     @api.get("/metrics")
     def metrics(_: Lead) -> dict[str, Any]:
         """{"rounds": {number: {metric: {"value", "low", "high", "n_items"}}}} on the holdout."""
-        numbers = [row["round"] for row in record.round_table(project)]
-        return {"rounds": {str(n): record.show_round(project, n)["metrics"] for n in numbers}}
+        return {"rounds": {str(number): found for number, found in metrics_by_round(project).items()}}
 
     @api.post("/predictions")
     def predictions(given: PredictionRequest, _: Lead) -> Predictions:

@@ -13,8 +13,19 @@ from querist.web.app import create_app
 from querist.web.auth import Gate
 
 
-def serve(project: Project, *, host: str, port: int, names: Collection[str] = (), ready: Callable[[str], None]) -> None:
-    """Serves until it is interrupted; `port` 0 takes a free one. `ready` is told the address to open."""
+def serve(
+    project: Project,
+    *,
+    host: str,
+    port: int,
+    names: Collection[str] = (),
+    proxies: Collection[str] = (),
+    ready: Callable[[str], None],
+) -> None:
+    """Serves until it is interrupted; `port` 0 takes a free one. `ready` is told the address to open.
+
+    Only `proxies` (addresses or networks) are believed when they say for whom, and by https, they ask.
+    """
     gate = Gate(project, host=host, names=names)
     app = create_app(project, gate=gate)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -27,7 +38,13 @@ def serve(project: Project, *, host: str, port: int, names: Collection[str] = ()
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{bound.getsockname()[1]}"
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
         )
         ready(address + gate.one_time_path() if gate.alone else f"{address}/")
         uvicorn.Server(config).run(sockets=[bound])

@@ -12,9 +12,9 @@ from fastapi.responses import RedirectResponse
 from fastapi.templating import Jinja2Templates
 
 from querist.core.errors import AccountError
+from querist.http.attempts import Attempts, network
 from querist.pipeline import sign_in
 from querist.pipeline.project import Project
-from querist.web.attempts import Attempts, network
 from querist.web.auth import Gate
 from querist.web.people import Visitor
 from querist.web.sessions import same_origin, set_cookie

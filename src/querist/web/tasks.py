@@ -8,9 +8,11 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from querist.core.errors import SnapshotCorrupt
+from querist.http.problems import Problem, documented
 from querist.pipeline.labeling import MOST_AT_ONCE, Answer, Desk
 from querist.web.people import Annotator
-from querist.web.problems import Problem, documented
+from querist.web.reasons import phrase
+from querist.web.trainer import Kind, Trainer
 
 Tab = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$", examples=["t-1"])]
 STORABLE = r"^[^\x00]*$"
@@ -30,6 +32,8 @@ class LeaseRequest(Strict):
 
 
 class Task(Strict):
+    """What a person sees of an item; `reason` says in the language of the page why it was asked."""
+
     item: str
     round: int
     rank: int
@@ -52,9 +56,24 @@ class Progress(Strict):
     mine: int
 
 
+class Waiting(Strict):
+    """Why there is nothing for this tab: what the loop does, for how long by now, and at which `step` it trains; what
+    is `over` (the goal, a budget, the deadline or the pool); and how many open items are out of reach."""
+
+    state: Kind
+    seconds: float
+    step: str
+    over: str
+    in_other_tabs: int
+    with_others: int
+
+
 class Leased(Strict):
+    """`waiting` is null where there are tasks."""
+
     tasks: list[Task]
     progress: Progress
+    waiting: Waiting | None
 
 
 class RenewRequest(Strict):
@@ -118,13 +137,17 @@ class Labels(Strict):
     labels: list[LabelOut]
 
 
-def router(desk: Desk) -> APIRouter:
-    api = APIRouter(prefix="/api/v1", tags=["tasks"], responses=documented(401, 403, 413, 422))
+def router(desk: Desk, trainer: Trainer) -> APIRouter:
+    api = APIRouter(prefix="/api/v1", tags=["tasks"], responses=documented(401, 403, 408, 413, 422))
 
     @api.post("/tasks/lease")
     def lease(wanted: LeaseRequest, person: Annotator) -> Leased:
         """Items for one tab of the person's browser: those it holds already, then the next ones in order."""
-        return Leased.model_validate(desk.lease(person.name, wanted.tab, wanted.n))
+        found = desk.lease(person.name, wanted.tab, wanted.n)
+        elsewhere = found.pop("elsewhere")
+        for task in found["tasks"]:
+            task["reason"] = phrase(task["reason"], desk.settings.language)
+        return Leased.model_validate({**found, "waiting": elsewhere and {**elsewhere, **trainer.told()}})
 
     @api.post("/tasks/renew")
     def renew(given: RenewRequest, person: Annotator) -> Renewed:

@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from querist.core.errors import QueristError
 from querist.pipeline.project import Project
-from querist.pipeline.rounds import due
+from querist.pipeline.rounds import due, next_step
 
 Kind = Literal["labeling", "complete", "training", "over", "failed"]
 SECONDS = 1.0
@@ -24,11 +25,12 @@ LOG = logging.getLogger("querist.trainer")
 @dataclass(frozen=True)
 class State:
     """`labeling`: a round is open; `complete`: the next one waits to be started; `training`: it is being made; `over`
-    and `failed` say why."""
+    and `failed` say why, and `which` what is over: the goal, a budget, the deadline or the pool."""
 
     kind: Kind
     since: str
     why: str = ""
+    which: str = ""
 
 
 class Trainer:
@@ -48,6 +50,16 @@ class Trainer:
     def look(self) -> None:
         """Starts the next round if it is due, even where rounds do not start by themselves."""
         self._asked.set()
+
+    def told(self) -> dict[str, Any]:
+        """What annotators may know of the state: nothing of an error, which is the lead's."""
+        state = self.state
+        return {
+            "state": state.kind,
+            "seconds": max((self._project.clock() - datetime.fromisoformat(state.since)).total_seconds(), 0.0),
+            "step": next_step(self._project) if state.kind == "training" else "",
+            "over": state.which,
+        }
 
     def stop(self) -> None:
         """Ends the thread, and a run that is under way: its steps are safe to repeat."""
@@ -73,7 +85,10 @@ class Trainer:
         why = due(self._project)
         if why is None or why.over:
             self._asked.clear()  # who asks while people still answer has asked too early
-            self._tell("over" if why else "labeling", why.reason if why else "")
+            if why is None:
+                self._tell("labeling")
+            else:
+                self._tell("over", why.reason, why.over)
         elif self._asked.is_set() or (self._project.settings.labeling.start_rounds and time.monotonic() > ready):
             self._asked.clear()
             self._tell("training", why.reason)
@@ -98,6 +113,6 @@ class Trainer:
         self._failure = "" if worked else (said.strip().splitlines() or ["the run was ended"])[-1]
         return worked
 
-    def _tell(self, kind: Kind, why: str = "") -> None:
+    def _tell(self, kind: Kind, why: str = "", which: str = "") -> None:
         if (self.state.kind, self.state.why) != (kind, why):
-            self.state = State(kind, self._project.clock().isoformat(), why)
+            self.state = State(kind, self._project.clock().isoformat(), why, which)

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from querist.core.errors import DataError, Replayed, SignatureError
+from querist.http.problems import Problem, documented
 from querist.pipeline.project import Project
 from querist.pipeline.signatures import HEADER
 from querist.pipeline.webhooks import Received, receive_labels
-from querist.web.problems import Problem, documented
 from querist.web.tasks import STORABLE
 
 Text = Annotated[str, Field(min_length=1, max_length=1_000, pattern=STORABLE)]
@@ -64,7 +64,7 @@ def router(project: Project) -> APIRouter:
     api = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"])
     asked = {"content": {"application/json": {"schema": _schema()}}, "required": True}
 
-    @api.post("/labels", responses=documented(400, 401, 404, 409, 413, 422), openapi_extra={"requestBody": asked})
+    @api.post("/labels", responses=documented(400, 401, 404, 408, 409, 413, 422), openapi_extra={"requestBody": asked})
     def labels(
         body: Annotated[bytes, Depends(_body)],
         signature: Annotated[str, Header(alias=HEADER)] = "",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from querist.asking import candidates, seconds_spent
 from querist.config.loop import ObjectiveSettings
@@ -16,6 +18,7 @@ from querist.stages.evaluation.calibration import brier, ece_limit, expected_cal
 from querist.stages.evaluation.intervals import bootstrap, per_class
 from querist.stages.evaluation.stopping import Spent, Stop, decide
 from querist.step import Context, StepResult
+from querist.store.analyses import add_analysis
 from querist.store.annotations import Effort, effort
 from querist.store.ledger import Tx
 from querist.store.models import Metric, Model, add_metrics
@@ -43,6 +46,8 @@ class Outputs:
     stop: Stop | None
     spent: Spent
     pool_left: int
+    model_version: str
+    predictions: dict[str, NDArray[Any]]
 
 
 class Evaluation:
@@ -63,6 +68,7 @@ class Evaluation:
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
         metrics: list[Metric] = []
         warnings: list[str] = []
+        predictions: dict[str, NDArray[Any]] = {}
         known = open_labels(inputs.labels, ctx)
         if len(known["test"][0]) == 0:
             warnings.append(
@@ -70,7 +76,8 @@ class Evaluation:
                 "`querist labels import --holdout FILE`"
             )
         else:
-            metrics, warnings = self._measure(inputs.model, *known["test"], len(known["pool"][0]), ctx)
+            predictions = predict_holdout(inputs.model, *known["test"], ctx)
+            metrics, warnings = self._measure(inputs.model, predictions, len(known["pool"][0]), ctx)
         objective = ctx.settings.objective
         goal = next((m for m in metrics if m.name == objective.metric), None)
         stop = decide(
@@ -82,34 +89,50 @@ class Evaluation:
             pool_left=inputs.pool_left,
             today=inputs.today,
         )
-        return Outputs(metrics, warnings, stop, inputs.spent, inputs.pool_left)
+        return Outputs(metrics, warnings, stop, inputs.spent, inputs.pool_left, inputs.model.version, predictions)
 
-    def keep(self, outputs: Outputs, ctx: Context) -> Outputs:
-        return outputs
+    def keep(self, outputs: Outputs, ctx: Context) -> tuple[Outputs, str]:
+        return outputs, ctx.artifacts.put_arrays(**outputs.predictions) if outputs.predictions else ""
 
-    def write(self, tx: Tx, kept: Outputs, ctx: Context) -> StepResult:
-        add_metrics(tx, kept.metrics, now=ctx.now)
-        stop = kept.stop
+    def write(self, tx: Tx, kept: tuple[Outputs, str], ctx: Context) -> StepResult:
+        outputs, name = kept
+        add_metrics(tx, outputs.metrics, now=ctx.now)
+        if name:
+            found = {
+                "predictions": name,
+                "model_version": outputs.model_version,
+                "n": len(outputs.predictions["positions"]),
+                "classes": list(ctx.classes),
+            }
+            add_analysis(tx, "evaluation", found, round=ctx.round, now=ctx.now)
+        stop = outputs.stop
         return StepResult(
             "done",
             {
-                "warnings": kept.warnings,
+                "warnings": outputs.warnings,
                 "stop": None if stop is None else {"which": stop.which, "reason": stop.reason},
-                "spent": vars(kept.spent),
-                "pool_left": kept.pool_left,
+                "spent": vars(outputs.spent),
+                "pool_left": outputs.pool_left,
             },
         )
 
     def _measure(
-        self, model: Model, positions: Indices, y: Codes, n_labels: int, ctx: Context
+        self, model: Model, predictions: dict[str, NDArray[Any]], n_labels: int, ctx: Context
     ) -> tuple[list[Metric], list[str]]:
         settings = ctx.settings.evaluation
-        proba = predict(model, load_learner(model, ctx), positions, ctx, hold=True)
+        y, proba = predictions["codes"].astype(np.int64), predictions["proba"]
         rng = stream(ctx.settings.project.seed, ctx.round, self.NAME)
         found: dict[str, tuple[float, float | None, float | None]] = {}
         for name in dict.fromkeys([ctx.settings.objective.metric, *settings.metrics]):
             found[name] = bootstrap(
-                name, y, proba, ctx.classes, confidence=settings.confidence, resamples=settings.resamples, rng=rng
+                name,
+                y,
+                proba,
+                ctx.classes,
+                confidence=settings.confidence,
+                resamples=settings.resamples,
+                rng=rng,
+                groups=predictions.get("groups"),
             )
         for row in per_class(y, proba, ctx.classes):
             for name in ("precision", "recall", "f1"):
@@ -128,6 +151,17 @@ class Evaluation:
         if undefined:
             warnings.append(f"undefined on this holdout: {', '.join(undefined)}; label holdout items of more classes")
         return metrics, warnings
+
+
+def predict_holdout(model: Model, positions: Indices, y: Codes, ctx: Context) -> dict[str, NDArray[Any]]:
+    """What `pipeline.quality` opens again: `positions` and true `codes` (n,), `proba` (n, n_classes), and `groups` (n,)
+    where holdout items share some."""
+    codes = y.astype(np.int16 if len(ctx.classes) <= np.iinfo(np.int16).max else np.int32)
+    proba = predict(model, load_learner(model, ctx), positions, ctx, hold=True)
+    arrays: dict[str, NDArray[Any]] = {"positions": positions.astype(np.int64), "codes": codes, "proba": proba}
+    if (groups := ctx.snapshot.groups(positions)) is not None:
+        arrays["groups"] = np.unique(groups, return_inverse=True)[1].astype(np.int32)
+    return arrays
 
 
 def _known(bound: float | None) -> float | None:

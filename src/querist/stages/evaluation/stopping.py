@@ -1,4 +1,4 @@
-"""When the loop is done: the goal is met with its confidence bound, or something has run out."""
+"""When the loop is done: the goal is met with its confidence bound, or something has run out, or advice is acted on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ class Spent:
 @dataclass(frozen=True)
 class Stop:
     reason: str
-    which: Literal["goal", "budget_labels", "budget_money", "budget_hours", "deadline", "pool"]
+    which: Literal[
+        "goal",
+        "budget_labels",
+        "budget_money",
+        "budget_hours",
+        "deadline",
+        "pool",
+        "flat",
+        "stable",
+        "uninformative",
+    ]
 
 
 def decide(
@@ -35,18 +45,31 @@ def decide(
     pool_left: int,
     today: date,
 ) -> Stop | None:
-    """Why the loop should stop now, or None. The goal comes first, then budgets, deadline and pool.
+    """Why the loop should stop now, or None. The goal comes first, then budgets, deadline and pool."""
+    worst = value_low if higher_is_better(objective.metric) else value_high
+    met = goal_met(objective, value, worst)
+    if met is not None or (met := budget_spent(objective, spent)) is not None:
+        return met
+    if objective.deadline is not None and today > objective.deadline:
+        return Stop(f"deadline passed: {objective.deadline} was the last day of labeling", "deadline")
+    if pool_left == 0:
+        return Stop("no item is left to ask in the pool", "pool")
+    return None
 
-    The goal is met when the worse end of the interval meets it: the lower one, or the upper one of log_loss. A money or
-    time budget is spent when one more label would exceed it.
-    """
+
+def goal_met(objective: ObjectiveSettings, value: float | None, worst: float | None) -> Stop | None:
+    """The goal is met when the worse end of the interval meets it: the lower one, or the upper one of log_loss."""
     goal, metric = objective.goal, objective.metric
-    worst = value_low if higher_is_better(metric) else value_high
-    if goal is not None and value is not None and worst is not None:
-        met = worst >= goal if higher_is_better(metric) else worst <= goal
-        if met:
-            bound = "lower" if higher_is_better(metric) else "upper"
-            return Stop(f"goal met: {metric} {value:.4f}, {bound} bound {worst:.4f}, goal {goal:g}", "goal")
+    if goal is None or value is None or worst is None:
+        return None
+    if not (worst >= goal if higher_is_better(metric) else worst <= goal):
+        return None
+    bound = "lower" if higher_is_better(metric) else "upper"
+    return Stop(f"goal met: {metric} {value:.4f}, {bound} bound {worst:.4f}, goal {goal:g}", "goal")
+
+
+def budget_spent(objective: ObjectiveSettings, spent: Spent) -> Stop | None:
+    """A money or time budget is spent when one more label would exceed it."""
     if objective.budget_labels is not None and spent.labels >= objective.budget_labels:
         return Stop(f"label budget spent: {spent.labels} of {objective.budget_labels} labels", "budget_labels")
     money, price = objective.budget_money, objective.cost_per_label or 0.0
@@ -56,10 +79,6 @@ def decide(
     hours, each = objective.budget_hours, (objective.seconds_per_label or 0.0) / 3600
     if hours is not None and (spent.hours >= hours or _exceeds(spent.hours + each, hours)):
         return Stop(f"time budget spent: {spent.hours:.2f} of {hours:.2f} hours", "budget_hours")
-    if objective.deadline is not None and today > objective.deadline:
-        return Stop(f"deadline passed: {objective.deadline} was the last day of labeling", "deadline")
-    if pool_left == 0:
-        return Stop("no item is left to ask in the pool", "pool")
     return None
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from querist import plugins
 from querist.asking import (
+    CONTROL,
     Asked,
     build_queries,
+    control_due,
     gold_candidates,
     items_left,
     keep_images,
+    mix,
     mix_gold,
     pick_gold,
     write_round,
@@ -22,8 +27,8 @@ from querist.core.hashing import key_of
 from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.selection import stream
-from querist.core.types import Indices
-from querist.pools import Known, Scored, make_pool, terms_of
+from querist.core.types import Indices, Probabilities, Scores
+from querist.pools import Known, Scored, costs_of, make_pool, prices_of, terms_of
 from querist.stages.query_strategy.ask import ask
 from querist.stages.query_strategy.reasons import explain
 from querist.step import Context, StepResult
@@ -33,6 +38,8 @@ from querist.store.models import Model
 from querist.store.rounds import Query
 from querist.store.steps import find_step
 from querist.training import Labels, current_model, find_labels, load_learner, open_labels, predict
+
+CONTROL_REASON = "drawn at random to check the model"
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class Outputs:
     asked: Asked
     queries: list[Query]
     memory: Memory
+    n_control: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class Kept:
     asked: Asked
     queries: list[Query]
     memory: str | None
+    n_control: int
 
 
 class QueryStrategy:
@@ -101,38 +110,63 @@ class QueryStrategy:
         gold = min(round(ctx.settings.labeling.gold_share * batch), len(inputs.gold))
         batch = min(batch - gold, len(positions))
         settings, memory = ctx.settings, remember(inputs.memory, ctx)
+        n_control = control_due(settings.query.control_share, batch, ctx.round)
+        control = stream(settings.project.seed, ctx.round, CONTROL).choice(len(positions), n_control, replace=False)
+        rest = np.delete(np.arange(len(positions)), control) if n_control else slice(None)
         pool = make_pool(
             self.strategy,
             ctx.features,
-            positions,
+            positions[rest],
             Known(*open_labels(inputs.labels, ctx)["pool"]),
             terms_of(settings, ctx.learner, ctx.classes, ctx.features.space, seed=settings.project.seed),
-            proba=proba,
-            scores=scores,
+            proba=proba[rest],
+            scores=scores[rest],
             learner=lambda: load_learner(inputs.model, ctx),
             memory=memory,
             budget_left=inputs.affordable,
             rng=stream(settings.project.seed, ctx.round, "committee"),
             previous=lambda: scored_before(inputs.previous, ctx),
+            costs=lambda: costs_of(prices_of(ctx.snapshot, settings), settings.query.cost, positions),
         )
-        chosen = ask(self.strategy, pool, batch, stream(settings.project.seed, ctx.round, self.NAME))
-        picked = proba[chosen.indices]
+        chosen = ask(self.strategy, pool, batch - n_control, stream(settings.project.seed, ctx.round, self.NAME))
+        picked = np.arange(len(positions))[rest][chosen.indices]
+        asked = replace(
+            self._asked(picked, chosen.reasons, inputs, positions, proba, scores, ctx),
+            thresholds=chosen.thresholds,
+            note=chosen.note,
+        )
+        queries = build_queries(asked, ctx)
+        if n_control:
+            reasons = [CONTROL_REASON] * n_control
+            drawn = replace(self._asked(control, reasons, inputs, positions, proba, scores, ctx), strategy=CONTROL)
+            queries = mix(queries, build_queries(drawn, ctx), stream(settings.project.seed, ctx.round, "mix control"))
+        if gold:
+            queries = mix_gold(queries, self._gold(gold, inputs, ctx), stream(settings.project.seed, ctx.round, "gold"))
+        return Outputs(asked, queries, memory, n_control)
+
+    def _asked(
+        self,
+        at: Indices,
+        reasons: Sequence[str],
+        inputs: Inputs,
+        positions: Indices,
+        proba: Probabilities,
+        scores: Scores,
+        ctx: Context,
+    ) -> Asked:
+        picked = proba[at]
         parts = {name: plugins.find("measures", name)(picked) for name in inputs.scored["measures"]}
-        asked = Asked(
-            positions=positions[chosen.indices],
-            scores=[float(s) for s in scores[chosen.indices]],
-            parts=[{name: float(values[i]) for name, values in parts.items()} for i in range(batch)],
+        return Asked(
+            positions=positions[at],
+            scores=[float(s) for s in scores[at]],
+            parts=[{name: float(values[i]) for name, values in parts.items()} for i in range(len(at))],
             proba=picked,
             strategy=self.name,
             model_version=inputs.scored["model_version"],
-            thresholds=chosen.thresholds,
-            note=chosen.note,
-            reasons=explain(picked, ctx.classes, chosen.reasons),
+            thresholds={},
+            note="",
+            reasons=explain(picked, ctx.classes, reasons),
         )
-        queries = build_queries(asked, ctx)
-        if gold:
-            queries = mix_gold(queries, self._gold(gold, inputs, ctx), stream(settings.project.seed, ctx.round, "gold"))
-        return Outputs(asked, queries, memory)
 
     def _gold(self, n: int, inputs: Inputs, ctx: Context) -> list[Query]:
         """Items with a known answer; they come with a prediction like any other."""
@@ -147,11 +181,12 @@ class QueryStrategy:
     def keep(self, outputs: Outputs, ctx: Context) -> Kept:
         learned = outputs.memory.arrays()
         memory = ctx.artifacts.put_arrays(**learned) if learned else None
-        return Kept(outputs.asked, keep_images(outputs.queries, ctx), memory)
+        return Kept(outputs.asked, keep_images(outputs.queries, ctx), memory, outputs.n_control)
 
     def write(self, tx: Tx, kept: Kept, ctx: Context) -> StepResult:
         opened = write_round(tx, kept.asked, kept.queries, ctx)
-        return replace(opened, values={**opened.values, "memory": kept.memory}) if kept.memory else opened
+        more = {"memory": kept.memory, "control": kept.n_control}
+        return replace(opened, values={**opened.values, **{name: value for name, value in more.items() if value}})
 
 
 def scored_before(name: str | None, ctx: Context) -> Scored | None:

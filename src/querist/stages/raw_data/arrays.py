@@ -29,24 +29,15 @@ def read_arrays(source: Path, data: DataSettings) -> Iterator[Row | BadRow]:
     yield from _rows(columns, str(source))
 
 
-def rows_of(
-    X: Any,  # an array, a table with named columns, or a list of texts or images
-    y: Column | None = None,
-    *,
-    ids: Column | None = None,
-    split: Column | None = None,
-    context: Columns | None = None,
-) -> Iterator[Row]:
-    """Rows of arrays in memory: columns of `X` (`text`, `image`, `X_0`.. or its own names), `label`, `id`, `split`."""
+def rows_of(X: Any, y: Column | None = None, **columns: Column) -> Iterator[Row]:  # X: array, table or list
+    """Rows of arrays in memory: columns of `X` (`text`, `image`, `X_0`.. or its own names), `label` and others."""
     if hasattr(X, "keys"):
-        columns = {str(key): X[key].to_numpy() if hasattr(X[key], "to_numpy") else X[key] for key in X.keys()}  # noqa: SIM118 - a DataFrame's keys are its columns
+        found = {str(key): X[key].to_numpy() if hasattr(X[key], "to_numpy") else X[key] for key in X.keys()}  # noqa: SIM118 - a DataFrame's keys are its columns
     else:
         block = np.asarray(X)
         name = "image" if block.dtype == np.uint8 and block.ndim in (3, 4) else "X" if block.ndim == 2 else "text"
-        columns = columns_of(name, block)
-    extra = {"label": y, "id": ids, "split": split, **(context or {})}
-    columns |= {key: value for key, value in extra.items() if value is not None}
-    return _rows(columns, "the arrays")
+        found = columns_of(name, block)
+    return _rows({**found, **({} if y is None else {"label": y}), **columns}, "the arrays")
 
 
 def columns_of(name: str, array: NDArray[Any]) -> dict[str, Column]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from querist.stages.reporting.markdown import table, text
+from querist.stages.reporting.words import interval
+
 
 def summary(
     status: Mapping[str, Any], objective: Mapping[str, Any], comparison: Mapping[str, Any] | None, has_chart: bool
 ) -> str:
     parts = [
-        f"# {status['project']}",
+        f"# {text(status['project'])}",
         _goal(status, objective),
         _data(status["data"]),
         "## Rounds",
@@ -25,7 +28,7 @@ def summary(
 
 
 def _goal(status: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
-    lines = [f"**{objective['why']}**" if objective["why"] else ""]
+    lines = [f"**{text(objective['why'])}**" if objective["why"] else ""]
     goal = f"goal {objective['goal']}" if objective["goal"] is not None else "no goal set"
     value = "not measured yet"
     if status["value"] is not None:
@@ -38,7 +41,7 @@ def _goal(status: Mapping[str, Any], objective: Mapping[str, Any]) -> str:
         budget = f" of {objective['budget_labels']:,}" if objective["budget_labels"] else ""
         lines.append(f"- Spent: {spent['labels']:,} labels asked{budget}{money}{hours}.")
     lines.append(f"- State: {status['state']}; {status['reason']}.")
-    owner = [objective["owner"]] if objective["owner"] else []
+    owner = [text(objective["owner"])] if objective["owner"] else []
     lines += [f"- Owner: {name}." for name in owner]
     return "\n".join(line for line in lines if line)
 
@@ -101,12 +104,3 @@ def _changes(rounds: Sequence[Mapping[str, Any]]) -> str:
 def _warnings(rounds: Sequence[Mapping[str, Any]]) -> str:
     found = [f"- Round {r['round']}: {w}." for r in rounds for w in r["warnings"]]
     return "\n".join(["## Warnings", *found]) if found else ""
-
-
-def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in line) + " |" for line in lines)
-
-
-def interval(value: float, low: float | None, high: float | None) -> str:
-    return f"{value:.3f}" if low is None else f"{value:.3f} ({low:.3f} to {high:.3f})"

@@ -18,12 +18,18 @@ class Decision:
 
 
 def decide(
-    settings: RetrainingSettings, *, new_labels: int, has_model: bool, validation_losses: Sequence[float]
+    settings: RetrainingSettings,
+    *,
+    new_labels: int,
+    has_model: bool,
+    validation_losses: Sequence[float],
+    days: float = 0.0,
 ) -> Decision:
-    """Whether to train now, given the labels since the last training and the validation loss of each model, in order.
+    """Whether to train now, given the labels and days since the last training and the validation loss of each model, in
+    order.
 
-    `warm_start` turns the trainings after "batch" and "labels" into warm ones. "plateau" updates warm each batch, and
-    trains in full when the loss has not fallen by `min_improvement` (relative) within `patience` models.
+    `warm_start` turns the trainings after "batch", "labels" and "schedule" into warm ones. "plateau" updates warm each
+    batch, and trains in full when the loss has not fallen by `min_improvement` (relative) within `patience` models.
     """
     if not has_model:
         return Decision("full", "there is no model yet")
@@ -36,6 +42,9 @@ def decide(
         if new_labels < settings.min_labels:
             return Decision("none", f"{new_labels} new labels of the {settings.min_labels} that trigger training")
         return Decision(usual, f"{new_labels} new labels, {settings.min_labels} trigger training")
+    if settings.when == "schedule":
+        said = f"{days:.1f} days since the last training, every {settings.every_days:g} are scheduled"
+        return Decision(usual if days >= settings.every_days else "none", said)
     return _plateau(settings, validation_losses)
 
 

@@ -36,7 +36,9 @@ export class ItemView {
 
   showEmpty(title, more) {
     this.picture = null;
-    byId("item").replaceChildren(make("p", { class: "headline" }, title), make("p", {}, more));
+    const said = [make("p", { class: "headline" }, title), make("p", {}, more)];
+    // What is said already is left alone: a screen reader would say it again.
+    if (!said.every((part, at) => byId("item").children[at]?.isEqualNode(part))) byId("item").replaceChildren(...said);
     byId("item").classList.add("empty");
     this.#context({});
     byId("hint").hidden = true;

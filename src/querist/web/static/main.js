@@ -1,4 +1,5 @@
 import { Api } from "./api.js";
+import { whyEmpty } from "./empty.js";
 import { History } from "./history.js";
 import { newId, tabId } from "./ids.js";
 import { ItemView } from "./item.js";
@@ -8,6 +9,7 @@ import { Outbox } from "./outbox.js";
 import { askReason, dialogIsOpen, showHelp, showRefused, writeNote } from "./panels.js";
 import { byId, make, speaker } from "./say.js";
 import { StatusView } from "./status.js";
+import { Swipe } from "./swipe.js";
 import { Tasks } from "./tasks.js";
 import { Stopwatch } from "./timing.js";
 
@@ -22,6 +24,7 @@ const tasks = new Tasks({ api, tab, leaseMinutes: setup.lease_minutes, underway:
 const stopwatch = new Stopwatch(setup.idle_seconds);
 const itemView = new ItemView({ say, language, shown });
 const labelBar = new LabelBar({ labels: setup.labels, say });
+const swipe = new Swipe({ labels: setup.swipe, say });
 const status = new StatusView(say);
 let draft = { flag: false, note: "" };
 
@@ -31,10 +34,8 @@ function showCurrent(kept = { flag: false, note: "" }) {
   labelBar.reset();
   const task = tasks.current;
   if (!task) {
-    const offline = ["offline", "signed-out"].includes(tasks.state);
-    if (tasks.state === "loading") itemView.showEmpty(say("loading"), "");
-    else if (offline) itemView.showEmpty(say("empty"), say("nothing_held"));
-    else itemView.showEmpty(say("empty"), say("empty_more"));
+    const { state, waiting } = tasks;
+    itemView.showEmpty(...whyEmpty(say, { state, waiting, startsItself: setup.starts_itself }));
     stopwatch.hide();
     return;
   }
@@ -212,6 +213,7 @@ function listen() {
 }
 
 labelBar.onpick = (label) => answer(label);
+swipe.onswipe = (label) => answer(label);
 outbox.onchange = showStatus;
 outbox.onrefused = ({ item }) => tasks.reopen(item);
 tasks.onprogress = (progress) => {

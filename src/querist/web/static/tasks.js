@@ -7,6 +7,7 @@ const PICTURES = 5;
 const WAIT_MS = 1_000;
 const QUIET_MS = 5_000;
 const LONGEST_WAIT_MS = 15_000;
+const EMPTY_MS = 5_000;
 
 /** The items this tab holds, the current one first; filled up in the background. */
 export class Tasks {
@@ -24,6 +25,8 @@ export class Tasks {
   #dry = false;
   #pictures = new Map();
   state = "loading";
+  /** What the server said where it had no items. */
+  waiting = null;
   onchange = () => {};
   onprogress = () => {};
 
@@ -130,7 +133,7 @@ export class Tasks {
     let wait = 0;
     try {
       const n = Math.min(AHEAD + this.#underway().size, MOST_AT_ONCE); // the server hands those out once more
-      const { tasks, progress } = await this.#api.post("/api/v1/tasks/lease", { tab: this.#tab, n });
+      const { tasks, progress, waiting } = await this.#api.post("/api/v1/tasks/lease", { tab: this.#tab, n });
       this.#heldAt = Date.now();
       this.#failures = 0;
       if (lapsed) this.#list = this.#list.slice(0, 1); // others may hold the rest by now
@@ -138,7 +141,8 @@ export class Tasks {
       this.#list.push(...tasks.filter((task) => !known.has(task.item)));
       this.#dry = this.#list.length < LOW;
       this.state = this.#list.length ? "full" : "empty";
-      if (!this.#list.length) wait = LONGEST_WAIT_MS / 3;
+      this.waiting = waiting;
+      if (!this.#list.length && !document.hidden) wait = EMPTY_MS; // `hurry` goes on once somebody looks
       this.#loadAhead();
       this.onprogress(progress);
     } catch (error) {

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from querist.web.problems import respond
+from querist.http.problems import respond
 
 BODY_BYTES = 1 << 20
-UPLOAD_BYTES = 64 << 20
-UPLOADS = ("/api/v1/labels/import", "/api/v1/webhooks/labels", "/ml/predict", "/ml/webhook")
+BODY_SECONDS = 30.0
+LEAST_RATE = 64 << 10
+"""Bytes a second: a body has its 30 seconds, and for what has come so far the time that this rate takes."""
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -42,31 +46,41 @@ class SafeHeaders:
 
 
 class BodyLimit:
-    """Refuses a body beyond BODY_BYTES (uploads: UPLOAD_BYTES) with 413, declared or not, before it is in memory."""
+    """Refuses a body beyond `most` bytes (of a path in `larger`: beyond those) with 413, declared or not, before it is
+    in memory, and one that trickles with 408.
+    """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, *, most: int = BODY_BYTES, larger: Mapping[str, int] | None = None) -> None:
+        self.app, self._most, self._larger = app, most, larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = UPLOAD_BYTES if scope["path"] in UPLOADS else BODY_BYTES
+        limit = self._larger.get(scope["path"], self._most)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > limit:
             await respond(413, f"a body has at most {limit} bytes")(scope, receive, send)
             return
         body = bytearray()  # bytes would be copied with each part, which takes quadratic time
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            if len(body) > limit:
-                await respond(413, f"a body has at most {limit} bytes")(scope, receive, send)
-                return
-            if not message.get("more_body", False):
-                break
+        begun = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(begun + BODY_SECONDS) as time:
+                while len(body) <= limit:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    if not message.get("more_body", False):
+                        break
+                    time.reschedule(begun + BODY_SECONDS + len(body) / LEAST_RATE)
+        except TimeoutError:
+            detail = f"the body came too slowly: send all of it within {BODY_SECONDS:g} seconds"
+            await respond(408, detail, {"connection": "close"})(scope, receive, send)
+            return
+        if len(body) > limit:
+            await respond(413, f"a body has at most {limit} bytes")(scope, receive, send)
+            return
         given = False
 
         async def replay() -> Message:

@@ -1,0 +1,1 @@
+"""The served model: one deployed folder behind HTTP, without database or pipeline."""

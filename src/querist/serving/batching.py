@@ -1,0 +1,123 @@
+"""Requests that come together are answered by one call of the model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from querist.core.errors import Busy
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+Run = Callable[[Sequence[Sequence[Item]]], Sequence["Answer | Exception"]]
+"""The items of several jobs, to an answer or an error for each job. Runs in a thread."""
+
+
+class QueueFull(Busy):
+    pass
+
+
+@dataclass(frozen=True)
+class _Job(Generic[Item, Answer]):
+    items: Sequence[Item]
+    answer: asyncio.Future[Answer]
+
+
+class Lane(Generic[Item, Answer]):
+    """A queue before one model: while one batch is in the model the next one gathers, so that batches grow with the
+    load and a request that comes alone does not wait for others.
+
+    `observe` is told the number of items of each batch. A job is never split; one larger than `max_batch` goes alone.
+    """
+
+    def __init__(
+        self,
+        run: Run[Item, Answer],
+        *,
+        max_batch: int,
+        max_wait: float = 0.0,
+        queue_items: int,
+        observe: Callable[[int], None] = lambda n: None,
+    ) -> None:
+        self._run, self._observe, self._thread = run, observe, ThreadPoolExecutor(1, "model")
+        self._max_batch, self._max_wait, self._queue_items = max_batch, max_wait, queue_items
+        self._jobs: deque[_Job[Item, Answer]] = deque()
+        self._came, self._full, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._idle.set()
+        self.n_waiting = 0
+        self._worker = asyncio.create_task(self._work())
+
+    def submit(self, items: Sequence[Item]) -> asyncio.Future[Answer]:
+        """The answer to come. Raises QueueFull at once where too many items wait."""
+        if self.n_waiting and self.n_waiting + len(items) > self._queue_items:
+            raise QueueFull(f"{self.n_waiting} items wait already, at most {self._queue_items} may; try again later")
+        job: _Job[Item, Answer] = _Job(items, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        self.n_waiting += len(items)
+        self._idle.clear()
+        self._came.set()
+        if self.n_waiting >= self._max_batch:
+            self._full.set()
+        return job.answer
+
+    async def drain(self) -> None:
+        """Ends once all that was submitted is answered."""
+        await self._idle.wait()
+        self._worker.cancel()
+        self._thread.shutdown(wait=False)
+
+    async def _work(self) -> None:
+        overlap = False
+        while True:
+            await self._came.wait()
+            if self._max_wait and (overlap or len(self._jobs) > 1):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._full.wait(), self._max_wait)
+            await self._answer(self._take())
+            overlap = bool(self._jobs)
+            if not self._jobs:
+                self._came.clear()
+                self._idle.set()
+
+    def _take(self) -> list[_Job[Item, Answer]]:
+        taken: list[_Job[Item, Answer]] = []
+        n_items = 0
+        while self._jobs and (not taken or n_items + len(self._jobs[0].items) <= self._max_batch):
+            job = self._jobs.popleft()
+            self.n_waiting -= len(job.items)
+            if not job.answer.done():  # whoever asked may have gone
+                taken.append(job)
+                n_items += len(job.items)
+        if self.n_waiting < self._max_batch:
+            self._full.clear()
+        return taken
+
+    async def _answer(self, jobs: list[_Job[Item, Answer]]) -> None:
+        if not jobs:
+            return
+        self._observe(sum(len(job.items) for job in jobs))
+        parts = [job.items for job in jobs]
+        loop = asyncio.get_running_loop()
+        answers = await loop.run_in_executor(self._thread, lambda: run_apart(self._run, parts))
+        for job, answer in zip(jobs, answers, strict=True):
+            if job.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                job.answer.set_exception(answer)
+            else:
+                job.answer.set_result(answer)
+
+
+def run_apart(run: Run[Item, Answer], parts: Sequence[Sequence[Item]]) -> Sequence[Answer | Exception]:
+    """`run` of all parts together; where that fails each alone, so that a bad item harms its own request only."""
+    try:
+        return run(parts)
+    except Exception as error:  # a model and its encoder may fail in any way, and nobody may be left waiting
+        if len(parts) == 1:
+            return [error]
+        return [answer for part in parts for answer in run_apart(run, [part])]

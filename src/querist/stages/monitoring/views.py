@@ -1,0 +1,159 @@
+"""The tests of drift by name. Each looks at an item as a row of features, and compares the means of two samples.
+
+That form lets thousands of windows be drawn from the reference at the cost of one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from querist.core.selection import stream
+from querist.plugins import available, find
+from querist.stages.monitoring import statistics
+from querist.stages.monitoring.logs import entropy
+from querist.stages.monitoring.sample import Column, Sample
+
+BINS = 10
+STEPS = 128
+"""Points at which distribution functions are compared: quantiles of the reference."""
+MOST_WORDS = 50
+"""Values of a categorical column that are told apart; the rarer ones count together."""
+DEFAULT = ("kl_classes", "kl_entropy", "mmd")
+"""Together they see what each alone misses."""
+
+Features = NDArray[np.float32]
+Compare = Callable[[NDArray[np.float64], NDArray[np.float64], int, int], NDArray[np.float64]]
+"""(means of the reference, means of the window, n, m): means (..., n_features) to statistics (...)."""
+
+
+@dataclass(frozen=True)
+class View:
+    """`features` gives (n_items, n_features) of a sample, as learned from the reference; `says` is for people."""
+
+    features: Callable[[Sample], Features]
+    compare: Compare
+    says: str
+
+
+def views(reference: Sample, names: tuple[str, ...] | None = None) -> dict[str, View]:
+    """The tests of these names (default: all) for which the reference holds what they need. Raises UnknownName."""
+    made = {name: find("drift", name)(reference) for name in (available("drift") if names is None else names)}
+    return {name: view for name, view in made.items() if view is not None}
+
+
+def of_classes(reference: Sample, *, compare: Callable[..., Any], says: str) -> View:
+    """Predicted classes."""
+    n_classes = reference.proba.shape[1]
+
+    def features(sample: Sample) -> Features:
+        return np.asarray(np.eye(n_classes, dtype=np.float32)[sample.proba.argmax(axis=1)])
+
+    return View(features, _of_counts(compare), says)
+
+
+def of_entropy(reference: Sample, *, compare: Callable[..., Any], says: str) -> View:
+    """Entropies of the predictions, in BINS bins of the reference."""
+    edges = np.unique(np.quantile(entropy(reference.proba), np.linspace(0, 1, BINS + 1)[1:-1]))
+
+    def features(sample: Sample) -> Features:
+        return np.asarray(np.eye(len(edges) + 1, dtype=np.float32)[np.searchsorted(edges, entropy(sample.proba))])
+
+    return View(features, _of_counts(compare), says)
+
+
+kl_classes = partial(of_classes, compare=statistics.kl, says="predicted classes")
+js_classes = partial(of_classes, compare=statistics.jensen_shannon, says="predicted classes")
+psi_classes = partial(of_classes, compare=statistics.psi, says="predicted classes")
+chi2_classes = partial(of_classes, compare=statistics.chi_squared, says="predicted classes")
+kl_entropy = partial(of_entropy, compare=statistics.kl, says="how unsure the model is")
+js_entropy = partial(of_entropy, compare=statistics.jensen_shannon, says="how unsure the model is")
+psi_entropy = partial(of_entropy, compare=statistics.psi, says="how unsure the model is")
+
+
+def ks_entropy(reference: Sample) -> View:
+    cuts = _cuts(entropy(reference.proba))
+    return View(lambda sample: _below(entropy(sample.proba), cuts), _largest, "how unsure the model is")
+
+
+def ks_lengths(reference: Sample) -> View | None:
+    if reference.lengths is None:
+        return None
+    cuts = _cuts(reference.lengths)
+
+    def features(sample: Sample) -> Features:
+        assert sample.lengths is not None  # a window has what its reference has
+        return _below(sample.lengths, cuts)
+
+    return View(features, _largest, "lengths of the items")
+
+
+def unseen_words(reference: Sample) -> View | None:
+    if reference.unseen is None:
+        return None
+
+    def features(sample: Sample) -> Features:
+        assert sample.unseen is not None  # a window has what its reference has
+        return sample.unseen[:, None].astype(np.float32)
+
+    return View(features, lambda r, w, n, m: (w - r)[..., 0], "share of words never seen before")
+
+
+def mmd(reference: Sample) -> View:
+    rng = stream(0, "mmd")
+    gamma = statistics.median_gamma(reference.embeddings, rng)
+    frequencies = statistics.random_features(reference.embeddings.shape[1], gamma, rng)
+    return View(
+        lambda sample: statistics.fourier(sample.embeddings, frequencies),
+        statistics.mmd2_of_means,
+        "what the items are about (embeddings)",
+    )
+
+
+def columns(reference: Sample) -> View | None:
+    """The largest Kolmogorov-Smirnov statistic over all columns; of words, the largest change of a share."""
+    if not reference.columns:
+        return None
+    made = {name: column_features(values) for name, values in reference.columns.items()}
+
+    def features(sample: Sample) -> Features:
+        return np.concatenate([of(sample.columns[name]) for name, of in made.items()], axis=1)
+
+    return View(features, _largest, "values of the columns")
+
+
+def column_features(reference: Column) -> Callable[[Column], Features]:
+    """Features whose means differ by at most the column's own Kolmogorov-Smirnov statistic; missing is a step too."""
+    if reference.dtype.kind != "f":
+        known, counts = np.unique(reference, return_counts=True)
+        kept = np.sort(known[np.argsort(-counts, kind="stable")[:MOST_WORDS]])
+        return lambda values: np.column_stack([values[:, None] == kept, ~np.isin(values, kept)]).astype(np.float32)
+    numbers = reference.astype(np.float64)
+    there = numbers[~np.isnan(numbers)]
+    cuts = _cuts(there) if len(there) else np.zeros(1)
+
+    def features(values: Column) -> Features:
+        return np.column_stack([_below(values, cuts), np.isnan(values)]).astype(np.float32)
+
+    return features
+
+
+def _of_counts(compare: Callable[..., Any]) -> Compare:
+    return lambda r, w, n, m: np.asarray(compare(r * n, w * m))
+
+
+def _largest(reference: NDArray[np.float64], window: NDArray[np.float64], n: int, m: int) -> NDArray[np.float64]:
+    return np.asarray(np.abs(reference - window).max(axis=-1))
+
+
+def _cuts(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    return np.unique(np.quantile(values, np.linspace(0, 1, STEPS + 1)))
+
+
+def _below(values: NDArray[Any], cuts: NDArray[np.float64]) -> Features:
+    return (values[:, None] <= cuts).astype(np.float32)

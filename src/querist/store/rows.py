@@ -1,0 +1,72 @@
+"""Figures over the whole record, which may be long: only what they need of each row, or counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+
+from querist.store import queue
+from querist.store.ledger import Tx
+from querist.store.tables import annotations as given
+from querist.store.tables import metrics, queries
+
+# Within a text the quotes would be escaped.
+_RULING, _GOLD = given.c.details.like('%"adjudicated": true%'), given.c.details.like('%"gold": true%')
+
+
+class Given(NamedTuple):
+    """How many `people` gave an item a label, by answers that stand."""
+
+    item: str
+    label: str
+    people: int
+
+
+class Value(NamedTuple):
+    round: int
+    name: str
+    value: float
+    n_items: int
+
+
+def chosen_queries(tx: Tx) -> NDArray[np.int64]:
+    """(n, 2) round and position of what the strategies chose, in the order asked: no seed set, control arm or gold."""
+    statement = select(queries.c.round, queries.c.position).order_by(queries.c.round, queries.c.rank)
+    chosen = statement.where(queries.c.round > 0, queries.c.strategy.not_in(["control", "gold"]))
+    return np.fromiter(chain.from_iterable(tx.execute(chosen).all()), dtype=np.int64).reshape(-1, 2)
+
+
+def control_queries(tx: Tx) -> NDArray[np.int64]:
+    """(n,) positions of what was drawn at random to check the model."""
+    statement = select(queries.c.position).where(queries.c.strategy == "control")
+    return np.array(tx.execute(statement).scalars().all(), dtype=np.int64)
+
+
+def given_labels(tx: Tx) -> list[Given]:
+    """Without rulings and gold items."""
+    people = func.count(given.c.annotator.distinct())
+    votes = select(given.c.item, given.c.label, people).where(given.c.label.is_not(None), ~_RULING, ~_GOLD)
+    found = tx.execute(votes.where(*queue.stands()).group_by(given.c.item, given.c.label)).all()
+    return [Given(*row) for row in found]
+
+
+def ruled_positions(tx: Tx) -> list[int]:
+    """Of the items that a lead has decided."""
+    return list(tx.execute(select(given.c.position).where(_RULING, *queue.stands())).scalars().all())
+
+
+def holdout_answers(tx: Tx) -> int:
+    """Answers that people gave to test items."""
+    counted = select(func.count()).select_from(given).where(given.c.split == "test", *queue.stands())
+    return int(tx.execute(counted).scalar_one())
+
+
+def metric_rows(tx: Tx, names: Collection[str]) -> list[Value]:
+    """The metrics of these names, by round."""
+    statement = select(*[metrics.c[name] for name in Value._fields]).where(metrics.c.name.in_(list(names)))
+    return [Value(*row) for row in tx.execute(statement.order_by(metrics.c.round, metrics.c.name)).all()]

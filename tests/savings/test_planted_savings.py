@@ -1,0 +1,162 @@
+"""Labels that random sampling would have needed, on curves that are known."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from querist.stages.evaluation.savings import (
+    Baseline,
+    Needed,
+    band,
+    extrapolate,
+    judge,
+    labels_needed,
+    labels_saved,
+    share_saved,
+)
+
+LABELS = 50.0 * np.arange(1, 21)
+
+
+def power_law(labels, a=0.9, d=0.3, c=0.6):
+    return a - d * (np.asarray(labels) / 50) ** -c
+
+
+def runs(rng, n_runs, *, noise=0.01, follow=0.7, curve=power_law):
+    """Curves whose noise follows that of the point before, as those of growing training sets do."""
+    off = rng.normal(size=(n_runs, len(LABELS)))
+    for point in range(1, len(LABELS)):
+        off[:, point] = follow * off[:, point - 1] + np.sqrt(1 - follow**2) * off[:, point]
+    return curve(LABELS) + noise * off
+
+
+def exact(curve, n_runs=3):
+    return Baseline(LABELS, np.tile(curve, (n_runs, 1)), LABELS[-1])
+
+
+def test_a_straight_baseline_is_read_backwards_by_hand():
+    random = band(exact(0.5 + LABELS / 4000))
+    found = labels_needed(random, 0.64)
+    assert [found.value, found.low, found.high] == pytest.approx([560, 560, 560])
+    assert judge(found, 280, random, LABELS[-1]) == "saved"
+    assert share_saved(found, 280).value == pytest.approx(0.5)
+    assert labels_saved(found, 280).value == pytest.approx(280)
+    assert judge(found, 700, random, LABELS[-1]) == "lost"
+    assert share_saved(found, 700).value == pytest.approx(-0.25)
+
+
+def test_a_quality_that_the_baseline_never_reaches_needs_more_than_it_has():
+    random = band(exact(0.5 + LABELS / 4000))
+    found = labels_needed(random, 0.8)
+    assert found == Needed(None, None, None)
+    assert judge(found, 900, random, LABELS[-1]) == "saved"
+    assert judge(found, 1200, random, LABELS[-1]) == "unknown", "nobody knows what random does with 1,200"
+    assert judge(found, 20, random, LABELS[-1]) == "unknown"
+
+
+def test_a_dip_of_the_baseline_does_not_make_the_curve_fall():
+    random = band(exact(np.where(LABELS == 500, 0.1, 0.5 + LABELS / 4000)))
+    assert (np.diff(random.mean) >= 0).all()
+
+
+def test_two_runs_are_too_few():
+    with pytest.raises(ValueError, match="2 runs"):
+        band(Baseline(LABELS, np.zeros((2, 20)), 1000))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    a=st.floats(0.7, 0.95),
+    d=st.floats(0.1, 0.5),
+    c=st.floats(0.3, 1.2),
+    factor=st.floats(1.2, 3.0),
+    labels=st.integers(100, 300),
+)
+def test_planted_savings_are_recovered(a, d, c, factor, labels):
+    """Active learning that needs 1/factor of the labels, without noise: the factor comes back."""
+    random = band(exact(power_law(LABELS, a, d, c)))
+    found = labels_needed(random, float(power_law(factor * labels, a, d, c)))
+    assert found.value == pytest.approx(factor * labels, rel=0.05)
+    assert judge(found, labels, random, LABELS[-1]) == "saved"
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.01, 0.03])
+@pytest.mark.parametrize("n_runs", [3, 10])
+def test_the_interval_holds_the_labels_needed_at_its_level(noise, n_runs):
+    rng = np.random.default_rng([7, n_runs, int(1000 * noise)])
+    held = 0
+    for _ in range(200):
+        found = labels_needed(
+            band(Baseline(LABELS, runs(rng, n_runs, noise=noise), 1000)), power_law(600) + rng.normal(0, noise)
+        )
+        held += (found.low or np.inf) <= 600 <= (found.high or np.inf)
+    assert held >= 183, "200 draws of 95 % are below 183 once in 150"
+
+
+@pytest.mark.parametrize("follow", [0.0, 0.7, 0.95])
+@pytest.mark.parametrize("n_runs", [3, 5, 10])
+def test_random_against_random_is_no_difference_in_95_of_100_cases(n_runs, follow):
+    rng = np.random.default_rng([3, n_runs, int(100 * follow)])
+    said = []
+    for _ in range(300):
+        random = band(Baseline(LABELS, runs(rng, n_runs, follow=follow), 1000))
+        point = int(rng.integers(3, 20))
+        reached = runs(rng, 1, follow=follow)[0, point]
+        said.append(judge(labels_needed(random, reached), LABELS[point], random, 1000))
+    wrong = 300 - said.count("no_difference")
+    assert binomtest(wrong, 300, 0.05, alternative="greater").pvalue > 0.01, said
+
+
+def test_half_of_the_labels_is_seen():
+    rng = np.random.default_rng(1)
+    said = []
+    for _ in range(100):
+        random = band(Baseline(LABELS, runs(rng, 5, noise=0.003), 1000))
+        said.append(judge(labels_needed(random, power_law(600) + rng.normal(0, 0.003)), 300, random, 1000))
+    assert said.count("saved") >= 95
+
+
+def test_beyond_its_end_a_baseline_goes_on_as_fitted():
+    short = LABELS[:10]
+    baseline = Baseline(short, np.tile(power_law(short), (3, 1)), 500, population=1000)
+    found = extrapolate(baseline, 2000, limit=1.0)
+    assert found.measured_to == 500
+    assert found.labels[-1] == pytest.approx(2000)
+    assert found.curves[:, -1] == pytest.approx(power_law(2000), abs=1e-3)
+    needed = labels_needed(band(found), power_law(1500))
+    assert needed.value == pytest.approx(1500, rel=0.05)
+    random = band(found)
+    assert judge(labels_needed(random, float(np.interp(1500, random.labels, random.mean))), 1500, random, 500) == (
+        "unknown"
+    ), "where nothing was measured, no difference is not said"
+
+
+def test_runs_that_share_their_labels_are_not_taken_for_independent():
+    rng = np.random.default_rng(0)
+    curves = runs(rng, 5)
+    apart = band(Baseline(LABELS, curves, 1000))
+    shared = band(Baseline(LABELS, curves, 1000, population=2000))
+    assert (shared.high - shared.low)[-1] > 1.4 * (apart.high - apart.low)[-1]
+
+
+def test_of_means_of_shared_labels_the_variance_is_that_of_fresh_ones():
+    """The correction is exact for means: draws of 100 of 200 numbers, the mean of which itself is a draw."""
+    rng = np.random.default_rng(5)
+    held = 0
+    for _ in range(300):
+        numbers = rng.normal(size=200)
+        means = np.array([[rng.permutation(numbers)[:100].mean()] for _ in range(10)])
+        found = band(Baseline(np.array([100.0]), means, 100, population=200))
+        held += found.low[0] <= rng.normal(size=100).mean() <= found.high[0]
+    assert binomtest(held, 300, 0.95, alternative="less").pvalue > 0.01
+
+
+def test_figures_are_plain_numbers():
+    random = band(exact(0.5 + LABELS / 4000))
+    json.dumps(vars(labels_needed(random, 0.64)))
