@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 install: .venv/dev.done
 demo: .venv/demo.done ; $(BIN)/querist demo
 test: install ; $(BIN)/python -m pytest -n 2
-nightly: install ; QUERIST_NIGHTLY=1 $(BIN)/python -m pytest tests/loop/test_kill.py
+nightly: install ; QUERIST_NIGHTLY=1 $(BIN)/python -m pytest tests/loop/test_kill.py tests/deploy/test_image.py
 check: install ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 bench: install ; $(BIN)/python benchmarks/run.py
 bench-libraries: install ; $(BIN)/python benchmarks/compare.py

@@ -7,11 +7,12 @@ import os
 import platform
 from datetime import date
 
+import big_report
 import imports
 import labeling
 import pool_sizes
-import report
 import round
+import served_model
 import simulate
 import strategies
 from table import print_table
@@ -20,7 +21,8 @@ BENCHMARKS = {
     "imports": imports.rows,
     "round": round.rows,
     "labeling": labeling.rows,
-    "report": report.rows,
+    "report": big_report.rows,
+    "serving": served_model.rows,
     "strategies": strategies.rows,
     "pool_sizes": pool_sizes.rows,
     "simulate": simulate.rows,

@@ -19,6 +19,8 @@ from querist.cli import cli
 from querist.config import sections
 from querist.core import errors
 from querist.models.learners import LearnerSpec
+from querist.pipeline.metrics.alerts import ALERTS
+from querist.pipeline.metrics.catalogue import METRICS
 from querist.stages.evaluation.metrics import OF_CLASS, OF_CONFUSION, OF_ITEMS
 from querist.stages.preprocessing.steps import KINDS
 from querist.stages.query_strategy.describe import LINES, about, literal
@@ -224,6 +226,17 @@ def error_tree() -> str:
     )
 
 
+def metrics() -> str:
+    rows = [(f"`{m.name}`", m.kind, ", ".join(("project", *m.labels)), m.about, m.absent) for m in METRICS]
+    alerts = [(f"`{a.name}`", a.severity, a.lasting, f"`{' '.join(a.expr.split())}`", a.todo) for a in ALERTS]
+    return (
+        "# Metrics\n\nWhat `querist serve` shows Prometheus at `/metrics` and `querist metrics` prints: see "
+        f"[observe](../howto/observe.md).\n\n{table(('metric', 'kind', 'labels', 'what it is', 'absent'), rows)}\n"
+        "## Alerts\n\nThe rules that `querist metrics write` writes.\n\n"
+        f"{table(('alert', 'severity', 'after', 'when', 'what to do'), alerts)}"
+    )
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(head), *(list(row) for row in rows)]
     lines.insert(1, ["---"] * len(lines[0]))
@@ -237,6 +250,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "plugins.md": plugin_tables,
     "strategies.md": strategy_pages,
     "errors.md": error_tree,
+    "metrics.md": metrics,
 }
 
 

@@ -201,6 +201,49 @@ def test_the_features_cache_may_be_lost(project: Project) -> None:
     assert build(Project(project.folder))["version"] == built["version"]
 
 
+ENCODER = """
+from pathlib import Path
+import numpy as np
+from querist.models.encoders.hashing import Hashing
+
+class Weighted(Hashing):
+    def __init__(self, *, model: str = ""):
+        super().__init__(n_features=64)
+        self.weights = float((Path(model) / "deep" / "weights.txt").read_text())
+    @property
+    def identity(self):
+        return str(self.weights)
+    def transform(self, items):
+        return super().transform(items) * np.float32(self.weights)
+"""
+
+
+def test_what_an_encoder_reads_from_this_machine_comes_along(
+    folder: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weighted_encoder.py").write_text(ENCODER)
+    monkeypatch.syspath_prepend(tmp_path)
+    weights = tmp_path / "weights" / "deep" / "weights.txt"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("2.5")
+    path = folder / "querist.toml"
+    new = f'encoder = "weighted_encoder:Weighted"\nencoder_params = {{model = "{tmp_path / "weights"}"}}\n'
+    path.write_text(path.read_text().replace("[learner.encoder_params]\nchars = []\n", new))
+    project = Project(folder)
+    project.ingest(reviews)
+    project.run(rounds=0, oracle="label")
+    built = build(project)
+    expected = from_project(project, [0, 1, 2])
+    texts = project.snapshot.take([0, 1, 2], ["text"])["text"].to_pylist()
+    shutil.rmtree(tmp_path / "weights")
+    model = open_model(Path(built["folder"]), built["version"], pixels=1)
+    answers = model.predict(model.read([{"text": text} for text in texts]))
+    np.testing.assert_allclose(answers.proba, expected, rtol=0, atol=1e-9)
+    (Path(built["folder"]) / "versions" / built["version"] / "encoder" / "deep" / "weights.txt").write_text("2.6")
+    with pytest.raises(SnapshotCorrupt, match=r"weights.txt"):
+        bundle.open_bundle(Path(built["folder"]), built["version"])
+
+
 def test_the_risk_sets_how_sure_an_answer_must_be(
     folder: Path, tmp_path: Path, make_reviews: Callable[..., Path], change: Callable[[str], Project]
 ) -> None:

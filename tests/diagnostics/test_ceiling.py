@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from querist.stages.human_labeling.ceiling import ceiling, concentration, said
+from querist.stages.human_labeling.ceiling import Ceiling, Holdout, ceiling, concentration, said
 
 
 def answers(
@@ -115,11 +115,46 @@ def test_on_crowds_who_err_together_it_lies_above_the_truth_and_not_far(
     assert right < found.value < right + 0.1
 
 
+LIMIT = Ceiling(value=0.9, low=0.85, high=0.94, agreed=0.82, n_items=100)
+
+
 def test_the_sentence_says_what_it_means_for_the_model() -> None:
-    limit = ceiling(np.array([[2, 0]] * 41 + [[0, 2]] * 41 + [[1, 1]] * 18))
-    assert limit is not None
-    text = "two people agree on 82% of 100 items, so one answer is right 90% of the time"
-    assert said(limit, accuracy=0.7, by_people=True).startswith(text)
-    assert "has reached it" not in said(limit, accuracy=0.7, by_people=True)
-    assert "the model has reached it (90%)" in said(limit, accuracy=0.9, by_people=True)
-    assert "came with the data" in said(limit, accuracy=0.9, by_people=False)
+    below = said(LIMIT, at_random=True, holdout="single", accuracy=0.93)
+    assert below.startswith("two people agree on 82% of 100 items, so one answer is right about 90% of the time")
+    assert "a perfect model measures about that" in below
+    assert "has reached it" not in below
+    assert "the model has reached it (95%)" in said(LIMIT, at_random=True, holdout="single", accuracy=0.95)
+
+
+@pytest.mark.parametrize(
+    ("at_random", "holdout", "instead"),
+    [
+        (False, "single", "the items asked are harder than those of the holdout"),
+        (True, "resolved", "a model may measure more than that"),
+        (True, "given", "came with the data"),
+    ],
+)
+def test_of_other_items_or_labels_it_is_no_ceiling(at_random: bool, holdout: Holdout, instead: str) -> None:
+    text = said(LIMIT, at_random=at_random, holdout=holdout, accuracy=0.99)
+    assert instead in text
+    assert "has reached it" not in text
+    assert "perfect" not in text
+
+
+def test_hard_items_and_labels_of_three_people_are_why() -> None:
+    """On the hard eight of ten that a strategy asks, people are right 70 times of 100, else 98 times; and what three
+    people who are right 85 times say together is right 94 times."""
+    rng = np.random.default_rng(4)
+    asked = ceiling(np.concatenate([answers([0.7, 0.7], 800, 2, rng), answers([0.98, 0.98], 200, 2, rng)]))
+    assert asked is not None
+    assert asked.high < 0.3 * 0.7 + 0.7 * 0.98
+    three = answers([0.85] * 3, 4000, 2, rng)
+    together = ceiling(three)
+    assert together is not None
+    assert together.high < 0.85**3 + 3 * 0.85**2 * 0.15
+
+
+def test_one_who_guesses_makes_all_look_worse() -> None:
+    found = ceiling(answers([0.95, 0.95, 1 / 3], 2000, 3, np.random.default_rng(5)))
+    assert found is not None
+    assert found.value < np.mean([0.95, 0.95, 1 / 3])

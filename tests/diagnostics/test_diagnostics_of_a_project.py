@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from querist.cli import cli
 from querist.core.errors import DataError
 from querist.pipeline.diagnose import record_diagnostics, record_label_errors
-from querist.pipeline.diagnostics import diagnostics
+from querist.pipeline.diagnostics import _balance, _read, diagnostics
 from querist.pipeline.project import Project
 from querist.pipeline.review import rule
+from querist.snapshots.snapshot import TEST
 from querist.store.analyses import add_analysis, list_analyses
 from querist.store.annotations import Annotation, add_annotations
 
@@ -175,7 +178,44 @@ def test_the_ceiling_comes_from_items_that_several_people_answered(looped: Proje
     found = diagnostics(looped)["ceiling"]
     assert found["value"] == pytest.approx((1 + (2 * 0.8 - 1) ** 0.5) / 2)  # 10 of 50 disagree, two classes
     assert found["low"] < found["value"] < found["high"]
-    assert found["sentence"].startswith("two people agree on 80% of 50 items")
+    assert found["sentence"].startswith("two people agree on 80% of 50 items asked")
+    assert not found["at_random"]
+
+
+def test_the_ceiling_of_holdout_items_comes_before_that_of_items_asked(looped: Project) -> None:
+    """Two people agree on all of the holdout, and on nothing that was asked."""
+    held = np.flatnonzero(looped.snapshot.splits() == TEST).tolist()
+    ids = looped.snapshot.take(np.array(held), ["id"])["id"].to_pylist()
+    asked = [query["id"] for number in range(4) for query in looped.show_round(number)["queries"]]
+    places = looped.snapshot.find(asked)
+    added = [
+        Annotation(f"{who}{item}", item, place, split, label, who)
+        for items, split, labels in (
+            (zip(ids, held, strict=True), "test", ("pos", "pos")),
+            (places.items(), "pool", ("pos", "neg")),
+        )
+        for item, place in items
+        for who, label in zip(("ann", "bob"), labels, strict=True)
+    ]
+    with looped.ledger.begin() as tx:
+        add_annotations(tx, added, now=NOW)
+    found = diagnostics(looped)["ceiling"]
+    assert (found["value"], found["at_random"]) == (1.0, True)
+    assert found["sentence"].startswith(f"two people agree on 100% of {len(held)} items,")
+    assert "a model may measure more" in found["sentence"]
+
+
+def test_what_the_model_believes_of_the_pool_is_shown_and_proves_nothing(looped: Project) -> None:
+    """Fewer than fifty items in holdout and control arm leave the model's estimate alone."""
+    found = _read(looped)
+    assert found is not None
+    few = replace(
+        found, chosen=found.pool[0][found.pool[1] == 0], holdout=(found.holdout[0][:30], found.holdout[1][:30])
+    )
+    rows, said = _balance(few, looped)
+    assert rows[0]["asked"] == 1.0
+    assert rows[0]["pool_estimate"] < 0.7
+    assert said == []
 
 
 def test_a_rare_class_has_its_recall_by_round_and_the_simulation_speaks(

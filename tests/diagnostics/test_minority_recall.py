@@ -50,7 +50,23 @@ def curve(*recall: float) -> Curve:
 
 def test_the_warning_names_the_class_the_rounds_and_the_recall() -> None:
     (said,) = left_behind([curve(0.9, 0.7, 0.5)], {})
-    assert said.startswith("active learning hurts spam: its recall fell from 0.90 in round 0 to 0.50 in round 2")
+    assert said.startswith("the recall of spam fell from 0.90 in round 0 to 0.50 in round 2")
+
+
+def test_a_fall_alone_is_not_blamed_on_active_learning() -> None:
+    """A balanced seed set lets the model expect half of all items to be spam; each random draw unteaches that."""
+    spam, cut = np.random.default_rng(0).normal(1.2, size=400), np.log((1 - 0.1) / 0.1) / 1.2
+    decides = np.array([0.0, cut / 2, cut]) + 0.6  # of a model that knows both densities, as its prior falls
+    (said,) = left_behind([Curve("spam", np.arange(3), (spam > decides[:, None]).mean(axis=1), np.full(3, 400.0))], {})
+    assert "hurts" not in said
+    assert "only a curve of random sampling tells" in said
+
+
+def test_a_fall_on_holdout_items_that_come_in_copies_is_told_by_the_number_of_groups() -> None:
+    """Eighteen of thirty against twenty-eight is beyond chance; ten copies of three are not."""
+    thirty, three = (Curve("spam", np.arange(2), np.array([28, 16]) / 30, np.full(2, n)) for n in (30.0, 3.0))
+    assert left_behind([thirty], {}) != []
+    assert left_behind([three], {}) == []
 
 
 def test_worse_than_random_in_a_simulation_is_a_warning() -> None:

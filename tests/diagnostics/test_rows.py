@@ -19,13 +19,14 @@ def test_an_empty_ledger_has_no_rows(ledger: Ledger) -> None:
         assert rows.control_queries(tx).shape == (0,)
         assert rows.given_labels(tx) == []
         assert rows.ruled_positions(tx) == []
-        assert rows.holdout_answers(tx) == 0
+        assert rows.random_queries(tx).shape == (0,)
         assert rows.metric_rows(tx, ["accuracy"]) == []
 
 
 def test_what_the_strategy_chose_is_told_from_seed_control_and_gold(ledger: Ledger) -> None:
     with ledger.begin() as tx:
-        for number, names in enumerate([["seed_set:auto"], ["margin", "control", "gold", "margin"]]):
+        asked_by = [["seed_set:auto"], ["margin", "control", "gold", "margin"], ["random"]]
+        for number, names in enumerate(asked_by):
             asked = [
                 Query(number, rank, f"{number}-{rank}", 10 * number + rank, "pool", None, {}, name, None, {})
                 for rank, name in enumerate(names)
@@ -33,8 +34,9 @@ def test_what_the_strategy_chose_is_told_from_seed_control_and_gold(ledger: Ledg
             open_round(tx, Round(number, "s", "margin", None, {}, "", "k", "0", ""), asked, now=NOW)
         add_metrics(tx, [Metric(1, name, "m", 0.5, None, None, 9, 4) for name in ("accuracy", "mcc")], now=NOW)
     with ledger.read() as tx:
-        assert rows.chosen_queries(tx).tolist() == [[1, 10], [1, 13]]
+        assert rows.chosen_queries(tx).tolist() == [[1, 10], [1, 13], [2, 20]]
         assert rows.control_queries(tx).tolist() == [11]
+        assert rows.random_queries(tx).tolist() == [11, 20]
         assert rows.metric_rows(tx, ["accuracy", "recall:x"]) == [rows.Value(1, "accuracy", 0.5, 9)]
 
 
@@ -52,6 +54,5 @@ def test_labels_are_counted_without_rulings_gold_skips_and_what_was_undone(ledge
     with ledger.begin() as tx:
         add_annotations(tx, given, now=NOW)
     with ledger.read() as tx:
-        assert sorted(rows.given_labels(tx)) == [("a", "x", 2), ("e", "z", 1)]
+        assert sorted(rows.given_labels(tx)) == [("a", "x", 2, 1, "pool"), ("e", "z", 1, 5, "test")]
         assert rows.ruled_positions(tx) == [2]
-        assert rows.holdout_answers(tx) == 1

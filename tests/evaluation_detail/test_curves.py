@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
+from querist.core.proportion import wilson
 from querist.stages.evaluation.calibration import expected_calibration_error
 from querist.stages.evaluation.curves import confusion, coverage, reliability
 
@@ -80,3 +81,21 @@ def test_everything_is_plain_json_for_one_item_too() -> None:
     one = np.array([[0.4, 0.6]], dtype=np.float32)
     json.dumps([reliability(np.array([1]), one), coverage(np.array([1]), one)], allow_nan=False)
     json.dumps(confusion(np.array([1]), one, ["a", "b"]))
+
+
+def test_copies_widen_the_intervals_to_those_of_one_of_each_and_change_nothing_else() -> None:
+    single = many(200)
+    five_times = [np.repeat(values, 5, axis=0) for values in single]
+    for curve in (reliability, coverage):
+        once, copies = curve(*single), curve(*five_times, groups=np.arange(1000) // 5)
+        assert len(once) == len(copies)
+        for one, five in zip(once, copies, strict=True):
+            assert {**five, "n": 0} == pytest.approx({**one, "n": 0})
+
+
+def test_one_large_group_tells_hardly_more_than_one_item() -> None:
+    y, proba = many(40)
+    (one,) = reliability(y, proba, bins=1, groups=np.zeros(40, dtype=int))
+    assert (one["accuracy_low"], one["accuracy_high"]) == pytest.approx(wilson(one["accuracy"], 1))
+    last = coverage(y, proba, groups=np.append(np.zeros(30, dtype=int), np.arange(1, 11)))[-1]
+    assert (last["low"], last["high"]) == pytest.approx(wilson(last["accuracy"], 40**2 / (30**2 + 10)))

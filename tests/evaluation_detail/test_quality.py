@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from querist.core.errors import SettingError, SnapshotCorrupt
+from querist.core.proportion import wilson
 from querist.pipeline.doctor import check_settings
 from querist.pipeline.project import Project
-from querist.pipeline.quality import predictions, quality
+from querist.pipeline.quality import of_groups, predictions, quality
+from querist.stages.evaluation.significance import mcnemar
 from querist.stages.evaluation.step import Evaluation
 from querist.store.analyses import list_analyses
 from querist.store.models import list_metrics
@@ -103,6 +105,24 @@ def test_the_newest_model_is_compared_with_the_first_on_the_items_that_both_saw(
     assert "independent" in against["sentence"]
 
 
+def test_two_models_that_are_equally_good_differ_seldom_on_items_in_groups() -> None:
+    groups, alarms, plain = np.repeat(np.arange(60), 4), 0, 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        one, two = (np.repeat(rng.random(60) < 0.8, 4) for _ in range(2))
+        alarms += of_groups(one, two, groups, rng).p < 0.05
+        plain += mcnemar(one, two).p < 0.05
+    assert alarms / 200 < 0.05 + 0.045  # three standard errors of 200 trials
+    assert plain / 200 > 0.2  # copies taken for evidence
+
+
+def test_of_groups_of_one_item_the_test_is_that_of_mcnemar() -> None:
+    one, two = (np.random.default_rng(seed).random(60) < 0.7 for seed in (0, 5))
+    found = of_groups(one, two, np.arange(60), np.random.default_rng(0))
+    assert found.p == pytest.approx(mcnemar(one, two).p, abs=0.05)
+    assert found.pairs == 60
+
+
 def test_each_round_keeps_the_predictions_of_its_model(project: Project) -> None:
     project.run(rounds=2, oracle="label")
     kept = [predictions(project, number) for number in range(3)]
@@ -183,6 +203,11 @@ def test_items_in_groups_widen_the_intervals_of_the_loop_and_of_quality(
     assert found is not None
     assert found["n"] == 4 * found["n_groups"]
     value, low, high = (found["metrics"][0][name] for name in ("value", "low", "high"))
+    for rows in (found["calibration"]["bins"], found["coverage"]):
+        last = rows[-1]
+        n = last.get("n", found["n"])
+        low, high = (last.get(f"accuracy_{end}", last.get(end)) for end in ("low", "high"))
+        assert high - low > 1.5 * np.subtract(*wilson(last["accuracy"], n)[::-1])
     as_items = 1.96 * np.sqrt(value * (1 - value) / found["n"])
     assert (high - low) / 2 > 1.6 * as_items  # twice as wide, but for the noise of a hundred resamples
 

@@ -76,3 +76,21 @@ def test_the_limit_of_many_items_is_the_same_drawn_by_bin_or_by_item(monkeypatch
     by_item = ece_limit(proba, 0.95, np.random.default_rng(0))
     assert by_bin != by_item
     assert by_bin == pytest.approx(by_item, rel=0.05)
+
+
+def test_copies_of_items_do_not_make_a_calibrated_model_exceed_its_limit() -> None:
+    over = {True: 0, False: 0}
+    for seed in range(100):
+        y, proba = (np.repeat(values, 4, axis=0) for values in model(100, seed))
+        error, groups = expected_calibration_error(y, proba), np.repeat(np.arange(100), 4)
+        for known in over:
+            rng = np.random.default_rng(seed)
+            over[known] += error > ece_limit(proba, 0.95, rng, groups=groups if known else None)
+    assert over[True] < 12
+    assert over[False] > 80
+
+
+def test_groups_of_one_item_have_the_limit_of_items() -> None:
+    proba = model(300)[1]
+    found = [ece_limit(proba, 0.95, np.random.default_rng(0), groups=g) for g in (None, np.arange(300))]
+    assert found[1] == pytest.approx(found[0], rel=0.05)

@@ -26,7 +26,9 @@ def write_drifted(path: Path, n_items: int, *, first: int, labeled: bool = True,
         for i in range(first, first + n_items):
             positive = rng.random() < 0.3
             words = [*rng.choice(NEW_GOOD if positive else NEW_BAD, 2), *rng.choice(NEW_OTHER, 5)]
-            writer.writerow([f"d{i}", f"{' '.join(words)} {i}", ("pos" if positive else "neg") if labeled else "", "p1"])
+            writer.writerow(
+                [f"d{i}", f"{' '.join(words)} {i}", ("pos" if positive else "neg") if labeled else "", "p1"]
+            )
     return path
 
 
@@ -48,10 +50,10 @@ def make_drifted() -> Callable[..., Path]:
 
 @pytest.fixture
 def monitored(folder: Path, make_reviews: Callable[..., Path], clock: Callable[[], datetime]) -> Project:
-    """600 reviews, a model of 40 labels, windows of 100 items."""
+    """900 reviews, a model of 40 labels, windows of 100 items."""
     with (folder / "querist.toml").open("a", encoding="utf-8") as file:
         file.write("\n[monitoring]\nwindow = 100\ndraws = 400\nrandom_share = 0.3\n")
     project = Project(folder, clock=clock)
-    project.ingest(make_reviews(folder / "reviews.csv", 600))
+    project.ingest(make_reviews(folder / "reviews.csv", 900))
     project.run(rounds=2, oracle="label")
     return project

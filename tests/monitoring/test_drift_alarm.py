@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +41,7 @@ def test_an_alarm_of_somebody_else_keeps_it_silent() -> None:
 @given(st.lists(st.sampled_from(["over", "fine", "opened", "closed"])), st.integers(1, 4), st.integers(0, 3))
 def test_between_two_alarms_the_first_was_closed(events: list[Event], patience: int, cool_down: int) -> None:
     found = alarms(events, patience=patience, cool_down=cool_down)
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in pairwise(found):
         assert "closed" in events[first:second]
     for at in found:
         assert events[at - patience + 1 : at + 1] == ["over"] * patience

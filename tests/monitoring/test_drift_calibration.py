@@ -9,7 +9,7 @@ import pytest
 
 from querist.core.errors import DataError, UnknownName
 from querist.stages.monitoring.alarm import Alarm, after
-from querist.stages.monitoring.calibrate import Calibration, calibrate, values_of, window_size
+from querist.stages.monitoring.calibrate import Calibration, calibrate, confirm, values_of, window_size
 from querist.stages.monitoring.sample import Sample, as_column, unseen_share, vocabulary
 from querist.stages.monitoring.views import DEFAULT, views
 
@@ -59,6 +59,21 @@ def test_equal_draws_do_not_raise_the_rate() -> None:
     made = Calibration(("a",), ("a",), 50, 0.01, null([0.0] * 950 + [1.0] * 50))
     assert made.judge({"a": 1.0}).over == ()
     assert made.judge({"a": 1.1}).over == ("a",)
+
+
+def test_a_class_that_the_reference_happens_not_to_hold_is_no_drift() -> None:
+    rng = np.random.default_rng(0)
+    surely = np.tile(np.float32([[0.9, 0.1]]), (150, 1))
+    reference = Sample(surely, np.zeros((150, 2), dtype=np.float32))
+    window = reference.take(np.arange(75))
+    tests = views(reference, ("kl_classes",))
+    made = calibrate(reference, tests, ("kl_classes",), 75, level=0.01, draws=400, rng=rng)
+    for n, drifted in ((2, False), (20, True)):
+        window.proba[:n] = [0.1, 0.9]
+        values = values_of(reference, window, tests)
+        first = made.judge(values)
+        assert first.over == ("kl_classes",)
+        assert bool(confirm(first, made, reference, window, tests, values, rng).over) == drifted
 
 
 def test_the_same_generator_gives_the_same_thresholds() -> None:
@@ -127,7 +142,9 @@ def test_neighbours_that_are_alike_need_windows_of_neighbours() -> None:
     stream = Sample(proba, np.zeros((3000, 2), dtype=np.float32), columns={"x": values})
     tests = views(stream, ("columns",))
     alone, runs = (
-        calibrate(stream, tests, ("columns",), 100, level=0.01, consecutive=c, rng=np.random.default_rng(0)).thresholds()
+        calibrate(
+            stream, tests, ("columns",), 100, level=0.01, consecutive=c, rng=np.random.default_rng(0)
+        ).thresholds()
         for c in (False, True)
     )
     assert runs["columns"] > 2 * alone["columns"]

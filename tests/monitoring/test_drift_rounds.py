@@ -14,7 +14,8 @@ import pytest
 from querist.config import parse
 from querist.core.errors import DataError, SettingError
 from querist.pipeline import drift_rounds, monitoring, traffic
-from querist.pipeline.monitoring import check, estimates_checked, monitoring_status, open_drift_round
+from querist.pipeline.drift_status import estimates_checked, monitoring_status
+from querist.pipeline.monitoring import check, open_drift_round
 from querist.pipeline.project import Project
 from querist.pipeline.references import find_model, reference_bytes, reference_of
 from querist.pipeline.rounds import due
@@ -80,7 +81,7 @@ def test_the_loop_recovers_and_the_estimate_is_checked(
     reference = reference_of(monitored)
     found = check(monitored, data=later)
     assert found["alert"] is None, "what it drifted to is what the new model knows"
-    assert reference.positions.min() >= 600
+    assert reference.positions.min() >= 900
 
 
 def test_a_window_is_counted_once(monitored: Project, drifted: Path, tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_without_budget_there_is_an_alert_and_the_round_follows_once_there_is(
     found = check(monitored, data=unlabeled)
     assert found["alert"] is not None
     assert "no budget" in found["round"]["reason"]
-    assert monitored.snapshot.n_items == 600, "nothing was ingested that cannot be asked"
+    assert monitored.snapshot.n_items == 900, "nothing was ingested that cannot be asked"
     changed(monitored, objective={"budget_labels": 46})
     found = check(monitored, data=unlabeled)
     assert found["round"]["state"].startswith("waiting: 6 items")
@@ -146,7 +147,7 @@ def test_killed_before_the_round_was_opened_the_next_check_opens_it(monitored: P
     found = check(monitored, data=unlabeled)
     assert found["round"]["opened"]
     (planned,) = kinds(monitored, "drift_round")
-    assert planned["since"] == 600
+    assert planned["since"] == 900
     assert check(monitored, data=unlabeled)["round"]["opened"] is False
 
 
@@ -181,18 +182,23 @@ def test_the_reference_is_read_without_the_project(monitored: Project) -> None:
         reference_of(monitored, "r999")
 
 
-def test_the_reference_of_learned_items_is_of_models_that_did_not_learn_them(monitored: Project) -> None:
-    reference = reference_of(monitored)
-    spec, features = monitored.features()
+def test_the_reference_of_learned_items_is_of_models_that_did_not_learn_them(monitored: Project, drifted: Path) -> None:
     from querist.models.persistence import load as load_learner
 
-    model = find_model(monitored)
+    check(monitored, data=drifted, oracle="label")
+    reference, model = reference_of(monitored), find_model(monitored)
+    _, features = monitored.features()
     proba = load_learner(monitored.artifacts.get(model.artifact)).predict_proba(features.rows(reference.positions))
     with monitored.ledger.read() as tx:
-        asked = np.isin(reference.positions, [q.position for q in list_queries(tx)])
-    assert asked.sum() == 40
+        asked = np.isin(reference.positions, [q.position for q in list_queries(tx, 3)])
+    assert asked.sum() == 10
     assert np.allclose(proba[~asked], reference.sample.proba[~asked], atol=1e-6)
     assert proba[asked].max(axis=1).mean() > reference.sample.proba[asked].max(axis=1).mean()
+
+
+def test_a_pool_that_the_encoder_knows_by_heart_is_no_reference(monitored: Project) -> None:
+    splits = monitored.snapshot.splits()
+    assert (splits[reference_of(monitored).positions] != POOL).all()
 
 
 def test_a_passed_gate_arms_the_alarm_again(monitored: Project, drifted: Path) -> None:
@@ -219,8 +225,7 @@ def serve(project: Project, folder: Path, file: Path, *, start: int, texts: bool
     for i, text in enumerate(items["text"]):
         log.add(
             at=datetime(2026, 2, 1, tzinfo=UTC) + timedelta(seconds=start + i),
-            version="abc",
-            model_version=model.version,
+            version=model.version,
             request_ids=[f"req-{start + i}"],
             classes=reference.classes,
             proba=proba[i : i + 1],
@@ -260,9 +265,9 @@ def test_a_webhook_takes_the_items_of_the_newest_window(monitored: Project, drif
     serve(monitored, monitored.folder / "log", drifted, start=0)
     changed(monitored, monitoring={"log": "log"})
     assert open_drift_round(monitored, "alert fired")["opened"]
-    assert monitored.snapshot.n_items > 600
+    assert monitored.snapshot.n_items > 900
     (planned,) = kinds(monitored, "drift_round")
-    assert planned["since"] == 600
+    assert planned["since"] == 900
     with monitored.ledger.read() as tx:
         assert drift_rounds.query_of(tx, 3, monitored.settings.query).strategy == "drift"
         assert drift_rounds.query_of(tx, 2, monitored.settings.query).strategy == "kmeans"
@@ -279,8 +284,7 @@ def test_an_empty_log_and_a_foreign_one_are_refused(monitored: Project, drifted:
     one = np.array([[1.0, 0.0]])
     log.add(
         at=datetime(2026, 1, 1, tzinfo=UTC),
-        version="v",
-        model_version="r777",
+        version="r777",
         request_ids=["1"],
         classes=["a", "b"],
         proba=one,

@@ -19,8 +19,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 def add(log: PredictionLog, n: int, *, at: datetime = AT, model: str = "r001", first: int = 0) -> None:
     log.add(
         at=at,
-        version="abc",
-        model_version=model,
+        version=model,
         request_ids=[f"q{first + i}" for i in range(n)],
         classes=["no", "yes"],
         proba=np.tile([[0.25, 0.75]], (n, 1)),

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from querist.asking import CONTROL, control_due
+from querist.pipeline.labeling import Desk
 from querist.pipeline.project import Project
+from querist.store.annotations import add_annotations, find_annotations
 from querist.store.rounds import list_queries, queries_since
 from querist.store.steps import list_steps
 
@@ -119,6 +121,46 @@ def test_the_estimate_is_what_the_model_said_before_the_label(start: Callable[..
     assert found["low"] < found["value"] <= found["high"]
     assert found["metric"] == "accuracy"
     assert "30 items drawn at random in rounds 1 to 6" in found["sentence"]
+    assert found["sentence"].endswith("by the models of that time"), "all that were drawn have a label"
+
+
+def test_control_items_without_a_label_are_told(start: Callable[..., Project]) -> None:
+    """Skipped ones have none, and people skip the hard ones."""
+    project = start(query="control_share = 0.5")
+    project.run(rounds=1, oracle="label")
+    with project.ledger.read() as tx:
+        (first, *_) = [q for q in list_queries(tx, 1) if q.strategy == CONTROL]
+        (given,) = find_annotations(tx, items=[first.item], annotator="oracle:label")
+    with project.ledger.begin() as tx:
+        undone = given._replace(id="undone", label=None, supersedes=given.id, kind="undo")
+        add_annotations(tx, [undone], now=project.clock())
+    project.run(rounds=1, oracle="label")
+    found = project.savings()["control"]
+    assert (found["n"], found["drawn"]) == (9, 10)
+    assert found["sentence"].endswith("; 1 more were drawn and have no label, and may be harder ones")
+
+
+@pytest.mark.parametrize("shown", ["before", "half", "after"])
+def test_nobody_sees_a_prediction_of_a_control_item_before_the_answer(
+    start: Callable[..., Project], shown: str
+) -> None:
+    project = start(query="control_share = 0.5")
+    path = project.folder / "querist.toml"
+    path.write_text(f'{path.read_text()}\n[labeling]\nshow_prediction = "{shown}"\n')
+    project = Project(project.folder, clock=project.clock)
+    project.run(rounds=0, oracle="label")
+    project.run(rounds=1)
+    drawn = {q.item: q for q in queries(project, 1) if q.strategy == CONTROL}
+    assert all(q.payload["reason"] == "drawn at random to check the model" for q in drawn.values())
+    labeling = Desk(project)
+    people = {labeling.shown_to(name): name for name in ("ada", "bob", "cyd", "dan", "eve")}
+    for when, name in people.items():
+        tasks = labeling.lease(name, "tab", 10)["tasks"]
+        labeling.release(name, "tab")
+        for task in tasks:
+            hidden = task["item"] in drawn and when == "before"
+            assert (task["prediction"] is None) == hidden
+            assert labeling.shown_to(name, drawn.get(task["item"])) == ("never" if hidden else when)
 
 
 def test_another_metric_has_an_interval_of_its_own(start: Callable[..., Project]) -> None:

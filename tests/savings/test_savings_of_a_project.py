@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +14,16 @@ from click.testing import CliRunner
 
 from querist.cli import cli
 from querist.core.errors import DataError
+from querist.pipeline.outlook import outlook
 from querist.pipeline.project import Project
-from querist.pipeline.random_curves import learner_key
+from querist.pipeline.random_curves import holdout_key, learner_key
+from querist.pipeline.savings import Rates, _cost_per_point
+from querist.snapshots.snapshot import TEST
+from querist.stages.reporting.verdicts import Reached, saved, to_goal
 from querist.store.analyses import add_analysis, list_analyses
 from querist.store.models import list_metrics
+
+LABELS = np.arange(10, 410, 10)
 
 
 @pytest.fixture
@@ -25,18 +33,34 @@ def project(start: Callable[..., Project]) -> Project:
     return made
 
 
-def plant(project: Project, mean: Callable[[np.ndarray], np.ndarray], *, spread: float = 0.002) -> None:
+def plant(
+    project: Project,
+    mean: Callable[[np.ndarray], np.ndarray],
+    *,
+    spread: float = 0.002,
+    labels: np.ndarray = LABELS,
+    metric: str = "accuracy",
+    repeats: int = 3,
+    holdout: str | None = None,
+) -> None:
     """Puts a simulation on record whose random arm has this mean curve."""
-    labels = np.arange(10, 410, 10)
-    off = np.array([-1.0, 0.0, 1.0])[:, None] * spread * np.where(np.arange(len(labels)) % 2, 1.0, -1.0)
+    off = np.linspace(-1.0, 1.0, repeats)[:, None] * spread * np.where(np.arange(len(labels)) % 2, 1.0, -1.0)
     curves = mean(labels) + off
     runs = [
-        {"strategy": "random", "repeat": r, "labels": labels.tolist(), "metrics": {"accuracy": curve.tolist()}}
+        {"strategy": "random", "repeat": r, "labels": labels.tolist(), "metrics": {metric: curve.tolist()}}
         for r, curve in enumerate(curves)
     ]
     kept = {"runs": runs, "n_pool": 400, "n_test": 80, "learner": learner_key(project.settings)}
+    kept |= {"snapshot": project.snapshot.id, "holdout": holdout or measured_on(project)}
     with project.ledger.begin() as tx:
-        add_analysis(tx, "simulation", {**kept, "snapshot": project.snapshot.id}, now=project.clock())
+        add_analysis(tx, "simulation", kept, now=project.clock())
+
+
+def measured_on(project: Project) -> str:
+    """The key of the whole holdout, as the snapshot has it."""
+    codes, classes = project.snapshot.labels("label")
+    at = np.flatnonzero(project.snapshot.primary() & (project.snapshot.splits() == TEST))
+    return holdout_key(at, codes[at], classes)
 
 
 def reached(project: Project) -> tuple[float, int]:
@@ -102,8 +126,87 @@ def test_a_quality_that_random_never_reached_is_more_than_it_had(project: Projec
     plant(project, lambda n: value - 0.2 + 0.0001 * n)
     verdict = project.savings()["verdict"]
     assert (verdict["kind"], verdict["random_labels"]["value"]) == ("saved", None)
+    assert verdict["random_labels"]["low"] == 400
     assert "more than 400" in verdict["sentence"]
     assert "at least 80 % fewer labels" in verdict["sentence"]
+
+
+def test_where_random_began_better_the_sentence_says_at_most(project: Project) -> None:
+    value, _ = reached(project)
+    plant(project, lambda n: value + 0.05 + 0.0001 * n, labels=np.arange(40, 410, 10))
+    verdict = project.savings()["verdict"]
+    assert (verdict["kind"], verdict["random_labels"]) == ("lost", {"value": None, "low": None, "high": 40})
+    assert verdict["sentence"].endswith("random would have needed at most 40, so at least 100 % more were used")
+    assert verdict["money"]["value"] is None
+    assert verdict["money"]["high"] == pytest.approx(-20)
+
+
+def test_beyond_the_measured_curve_at_least_is_all_that_is_said(project: Project) -> None:
+    value, _ = reached(project)
+    labels = np.arange(20, 101, 10)
+    plant(project, lambda n: value + 0.05 - 0.6 / n**0.5, labels=labels, spread=0.0005)
+    verdict = project.savings()["verdict"]
+    assert (verdict["kind"], verdict["random_labels"]) == ("saved", {"value": None, "low": 100, "high": None})
+    assert verdict["sentence"].endswith(
+        "needed more than 100: at least 20 % fewer labels, at least EUR 10.00 and at least 12 minutes saved"
+    )
+
+
+def test_a_figure_of_an_extrapolated_curve_is_called_that() -> None:
+    reached = Reached("accuracy", 0.3, 0.8, 525)
+    needed, share = {"value": None, "low": 525.0, "high": None}, {"value": None, "low": 0.0, "high": None}
+    assert saved(reached, needed, share, "", 1054.2).endswith(
+        "random would have needed more than 525 (about 1,054 by an extrapolated curve)"
+    ), "at least 0 % fewer is not worth saying"
+
+
+def test_a_curve_measured_on_another_holdout_decides_nothing(project: Project) -> None:
+    value, labels = reached(project)
+    plant(project, lambda n: value + 0.001 * (n - 2 * labels), holdout="another")
+    found = project.savings()
+    assert found["verdict"]["kind"] == "unknown"
+    assert "another holdout than the newest model; run `querist simulate` again" in found["verdict"]["sentence"]
+    assert found["baseline"] is not None
+
+
+def test_a_holdout_is_known_by_its_items_and_the_names_of_their_classes() -> None:
+    at, codes = np.array([7, 3, 5]), np.array([0, 1, 0])
+    key = holdout_key(at, codes, ["b", "a"])
+    assert holdout_key(at[::-1], np.array([1, 0, 1]), ["a", "b", "c"]) == holdout_key(
+        at[::-1], np.array([0, 1, 0]), ["b", "a"]
+    )
+    assert holdout_key(at[[2, 0, 1]], codes[[2, 0, 1]], ["b", "a"]) == key
+    assert holdout_key(at[:2], codes[:2], ["b", "a"]) != key
+    assert holdout_key(at, np.array([0, 0, 0]), ["b", "a"]) != key
+
+
+def test_two_repeats_are_said_to_be_too_few(project: Project) -> None:
+    plant(project, lambda n: n / 1000, repeats=2)
+    assert "a simulation needs 3 repeats" in project.savings()["verdict"]["sentence"]
+
+
+@pytest.mark.parametrize(("ahead", "kind"), [(2.0, "saved"), (0.5, "lost")])
+def test_a_loss_is_held_against_random_the_right_way_up(project: Project, ahead: float, kind: str) -> None:
+    path = project.folder / "querist.toml"
+    path.write_text(path.read_text().replace('metric = "accuracy"', 'metric = "log_loss"'))
+    project = Project(project.folder, clock=project.clock)
+    with project.ledger.read() as tx:
+        last = list_metrics(tx, name="log_loss")[-1]
+    plant(project, lambda n: last.value - 0.001 * (n - ahead * last.n_labels), metric="log_loss")
+    verdict = project.savings()["verdict"]
+    assert verdict["kind"] == kind
+    assert verdict["random_labels"]["value"] == pytest.approx(ahead * last.n_labels)
+
+
+def test_items_that_several_people_answer_cost_as_many_answers(project: Project) -> None:
+    path = project.folder / "querist.toml"
+    path.write_text(path.read_text() + "\n[labeling]\noverlap = 3\noverlap_share = 0.5\n")
+    project = Project(project.folder, clock=project.clock)
+    value, labels = reached(project)
+    plant(project, lambda n: value + 0.001 * (n - 2 * labels))
+    verdict = project.savings()["verdict"]
+    assert verdict["money"]["value"] == pytest.approx(80), "80 items at two answers of 0.50"
+    assert verdict["hours"]["value"] == pytest.approx(1.6)
 
 
 def test_a_simulation_whose_metric_is_undefined_is_no_baseline(project: Project) -> None:
@@ -126,6 +229,7 @@ def test_a_simulation_is_kept_without_its_queries_and_serves_as_baseline(project
         (kept,) = list_analyses(tx, "simulation")
     assert set(kept.result["runs"][0]) == {"strategy", "repeat", "labels", "metrics"}
     assert kept.result["settings"] == project.settings_key
+    assert kept.result["holdout"] == measured_on(project)
     found = project.savings()
     assert found["baseline"]["source"] == "simulation"
     assert found["baseline"]["labels"][:9] == [20, 30, 40, 50, 60, 70, 80, 90, 100]
@@ -137,6 +241,7 @@ def test_a_simulation_is_kept_without_its_queries_and_serves_as_baseline(project
 def test_random_sampling_is_replayed_on_the_labels_collected(project: Project) -> None:
     found = project.baseline(repeats=4, jobs=1)
     assert found["source"] == "collected"
+    assert found["holdout"] == measured_on(project)
     assert max(found["labels"]) <= 40, "half of 80 labels, and less as weighted"
     assert np.shape(found["curves"]) == (4, len(found["labels"]))
     told = project.savings()["baseline"]
@@ -148,11 +253,31 @@ def test_random_sampling_is_replayed_on_the_labels_collected(project: Project) -
 
 @pytest.mark.long
 def test_enough_control_items_make_a_baseline_of_their_own(start: Callable[..., Project]) -> None:
-    project = start(query="control_share = 0.8")
+    project = start(query="control_share = 0.8", seed_set='draw = "random"')
     project.run(rounds=7, oracle="label")
     found = project.baseline(repeats=3, jobs=1)
-    assert (found["source"], found["population"], found["measured_to"]) == ("control", 56, 44)
+    assert (found["source"], found["population"], found["measured_to"]) == ("control", 76, 60)
     assert "asked at random alone" in found["how"]
+
+
+@pytest.mark.long
+def test_control_items_from_a_pool_that_the_strategy_emptied_are_no_baseline(start: Callable[..., Project]) -> None:
+    project = start(query="control_share = 0.6", seed_set='draw = "random"')
+    project.run(rounds=10, oracle="label")
+    found = project.baseline(repeats=3, jobs=1)
+    assert found["source"] == "collected", "40 of 320 are more than a tenth"
+
+
+@pytest.mark.long
+def test_a_strategy_that_draws_at_random_is_a_random_sample(start: Callable[..., Project]) -> None:
+    project = start(seed_set='draw = "random"')
+    path = project.folder / "querist.toml"
+    path.write_text(path.read_text().replace('strategy = "kmeans"', 'strategy = "random"'))
+    project = Project(project.folder, clock=project.clock)
+    assert project.settings.query.strategy == "random"
+    project.run(rounds=6, oracle="label")
+    found = project.baseline(repeats=3, jobs=1)
+    assert (found["source"], found["population"]) == ("control", 80)
 
 
 def test_too_few_labels_make_no_baseline(start: Callable[..., Project]) -> None:
@@ -175,14 +300,30 @@ def test_the_command_prints_the_sentence_and_what_it_cannot_tell(project: Projec
     assert "baseline (collected)" in done.output
 
 
-def test_a_point_of_quality_has_its_price(project: Project) -> None:
+def test_a_point_of_quality_has_its_price_once_the_gain_is_beyond_noise(project: Project) -> None:
     with project.ledger.read() as tx:
-        rounds = list_metrics(tx, name="accuracy")
-    gain = 100 * (rounds[-1].value - rounds[0].value)
-    found = project.savings()["cost_per_point"]
-    assert found["labels"] == pytest.approx(60 / gain)
-    assert found["money"] == pytest.approx(30 / gain)
-    assert found["hours"] == pytest.approx(0.6 / gain)
+        first, last = (m for m in list_metrics(tx, name="accuracy") if m.round in (0, 6))
+
+    def measured(low: float, high: float) -> Any:
+        rounds = [replace(first, value=0.6, low=0.55, high=0.65), replace(last, value=0.7, low=low, high=high)]
+        return _cost_per_point(rounds, Rates(money=0.5, hours=0.01))
+
+    assert measured(0.65, 0.75) == pytest.approx({"labels": 6.0, "money": 3.0, "hours": 0.06})
+    assert measured(0.6, 0.8) is None, "0.10 gained, and 0.11 may be noise"
+
+
+def test_the_goal_of_a_forecast_is_the_goal_with_its_bound(project: Project) -> None:
+    """A curve that comes to 0.8 with 1,000 labels has a measured bound there 0.05 lower."""
+    path = project.folder / "querist.toml"
+    path.write_text(path.read_text().replace('metric = "accuracy"', 'metric = "accuracy"\ngoal = 0.8'))
+    settings = Project(project.folder).settings
+    with project.ledger.read() as tx:
+        last = list_metrics(tx, name="accuracy")[-1]
+    values = {n: 0.95 - 0.15 * (n / 1000) ** -0.5 for n in range(100, 600, 100)}
+    rounds = [replace(last, value=v, low=v - 0.05, high=v + 0.05, n_labels=n) for n, v in values.items()]
+    found = outlook(rounds, None, 10_000, settings)
+    assert found is not None
+    assert found["labels_to_goal"]["value"] == pytest.approx(2250 - 500, rel=0.05), "where the curve is at 0.85"
 
 
 def test_a_forecast_comes_with_its_test_on_earlier_rounds(project: Project) -> None:
@@ -191,6 +332,15 @@ def test_a_forecast_comes_with_its_test_on_earlier_rounds(project: Project) -> N
     assert found["low"] <= found["value"] <= found["high"] <= 1
     assert {"at_labels", "forecast", "low", "high", "measured"} == set(found["backtest"][0])
     assert "to be expected with 160 labels, twice as many as now" in found["sentence"]
+    assert "earlier forecasts, for up to 1.6 times the labels, were off by 0." in found["sentence"]
+
+
+def test_a_goal_that_only_the_best_case_reaches_is_said_to_be_that() -> None:
+    needed = {"value": None, "low": 1200.0, "high": None}
+    assert "the fitted curve does not come to the goal 0.9 with its bound; at best about 1,200 more" in to_goal(
+        0.9, needed
+    )
+    assert "not within reach" in to_goal(0.9, {"value": None, "low": None, "high": None})
 
 
 def test_a_loss_is_told_the_right_way_up(start: Callable[..., Project]) -> None:

@@ -33,6 +33,7 @@ def test_kappa_of_two_models_is_that_of_cohen():
     first, second = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
     assert same_predictions(first, first, 2) == 1.0
     assert same_predictions(first, second, 2) == pytest.approx(0.5), "raw 3/4, chance 1/2"
+    assert same_predictions(np.zeros(4, int), np.zeros(4, int), 2) == 1.0, "both know one class alone"
 
 
 def test_predictions_are_stable_when_three_pairs_of_models_agree():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from querist.cli import console
 from querist.cli.loop import json_option, project_option
+from querist.core.errors import MissingExtra
 
 out_option = click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Deployed folder.  [default: deploy.folder]"
@@ -58,6 +60,8 @@ def build(version: str | None, out: Path | None, folder: Path, as_json: bool) ->
         return
     click.echo(f"{found['folder']}: version {found['version']} of model {found['model_version']}")
     click.echo(f"image tag: {found['tag']}")
+    if found["unpinned"]:
+        click.echo(f"not installed here, so not pinned: {', '.join(found['unpinned'])} (pip install 'querist[serve]')")
 
 
 @deploy.command()
@@ -124,6 +128,42 @@ def status(out: Path | None, folder: Path, as_json: bool) -> None:
         why = next((f" ({one[name]})" for name in ("forced", "why") if one.get(name)), "")
         by = f" by {one['by']}" if one.get("by") else ""
         click.echo(f"  {one['at']}  {one['action']} {one['model_version']}{by}{why}")
+
+
+@deploy.command()
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65_535), help="0 takes a free one.")
+@click.option(
+    "--forwarded-allow-ips",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A proxy in front, address or network, whose X-Forwarded-For is believed.  [default: none]",
+)
+@click.option("--shadow", metavar="VERSION", help="Version that predicts some requests too, for comparison.")
+@click.option("--canary", metavar="VERSION", help="Version that answers a share of the requests.")
+@click.option("--share", type=click.FloatRange(0, 1), help="Share of requests that the canary answers.")
+@click.option("--log", "log_folder", metavar="DIR", help="Folder of the prediction log (Parquet).")
+@click.option("--log-share", type=click.FloatRange(0, 1), help="Share of requests that the prediction log keeps.")
+@click.option("--log-keep", type=click.Choice(["features", "texts", "none"]), help="What it keeps of an item.")
+@click.option("--log-items", is_flag=True, default=None, help="Write the items' texts to the request log, too.")
+@project_option
+def serve(directory: Path | None, host: str, port: int, proxies: tuple[str, ...], folder: Path, **given: Any) -> None:
+    """Serve the current version of the deployed folder DIR, by default the project's; it follows promotions.
+
+    All other settings of the server come from the environment, QUERIST_SERVING_MAX_BATCH and so on.
+    """
+    for needed in ("fastapi", "uvicorn", "prometheus_client"):
+        if importlib.util.find_spec(needed) is None:
+            raise MissingExtra("a served model", "serve")
+    from querist.config import FILE_NAME, load
+    from querist.serving.server import serve as start
+    from querist.serving.settings import settings
+
+    deployed = directory or folder / load(folder / FILE_NAME).deploy.folder
+    chosen = settings({name: value for name, value in given.items() if value is not None})
+    start(deployed, chosen, host=host, port=port, proxies=proxies, ready=lambda at: click.echo(f"answers at {at}"))
 
 
 def _said(version: Mapping[str, Any]) -> str:

@@ -59,7 +59,12 @@ run_id_option = click.option(
 @run_id_option
 @click.option("--why", default="", help="Why it is run, for the record.")
 @click.option("--link", default="", metavar="URL", help="Where the orchestrator shows its run, for the record.")
-@click.option("--background", is_flag=True, help="With --until: start what is due, return at once; repeat to see.")
+@click.option(
+    "--background", is_flag=True, help="With --until: start it in a process of its own; the same command again looks."
+)
+@click.option(
+    "--wait", "seconds", type=click.FloatRange(min=0), default=0.0, help="Seconds that --background waits for the end."
+)
 @click.option("--oracle", metavar="COLUMN", help="Simulate: this column answers in place of people.")
 @json_option
 def run(
@@ -71,6 +76,7 @@ def run(
     why: str,
     link: str,
     background: bool,
+    seconds: float,
     oracle: str | None,
     as_json: bool,
 ) -> None:
@@ -84,32 +90,40 @@ def run(
         raise click.UsageError("give --rounds or --until (with --round), not both")
     project = Project(folder)
     if run_id is not None or why or link:
-        number = record_trigger(project, run_id or uuid4().hex, why=why, link=link, round=number).round
+        if run_id is None:  # the same reason for the same round is told once
+            run_id = f"round {project.next_round() if number is None else number}: {why or link}"
+        number = record_trigger(project, run_id, why=why, link=link, round=number).round
     if until is not None:
         number = project.next_round() if number is None else number
-        _run_until(project, number, until, oracle=oracle, background=background, as_json=as_json)
+        if background:
+            _run_in_background(project, number, until, oracle=oracle, seconds=seconds, as_json=as_json)
+        else:
+            _run_until(project, number, until, oracle=oracle, as_json=as_json)
         return
     with console.live(project, quiet=as_json) as (on_step, progress):
         outcome = project.run(rounds=rounds, oracle=oracle, on_step=on_step, progress=progress)
     _tell(project, outcome, as_json=as_json)
 
 
-def _run_until(
-    project: Project, number: int, until: Until, *, oracle: str | None, background: bool, as_json: bool
+def _run_until(project: Project, number: int, until: Until, *, oracle: str | None, as_json: bool) -> None:
+    with console.live(project, quiet=as_json) as (on_step, progress):
+        outcome = project.run(rounds=number, until=until, oracle=oracle, on_step=on_step, progress=progress)
+    _tell(project, outcome, as_json=as_json)
+    if outcome.status == "waiting":
+        raise SystemExit(NOT_YET)
+
+
+def _run_in_background(
+    project: Project, number: int, until: Until, *, oracle: str | None, seconds: float, as_json: bool
 ) -> None:
-    """Exit status 75 where the round has not come so far yet."""
     from querist.pipeline.background import advance
 
-    if background:
-        outcome = advance(project, round=number, until=until, oracle=oracle)
-        if as_json:
-            console.print_json(asdict(outcome))
-        else:
-            click.echo(f"{outcome.status}: {outcome.reason}")
+    outcome = advance(project, round=number, until=until, oracle=oracle, seconds=seconds)
+    if as_json:
+        url = project.settings.orchestration.page_url
+        console.print_json({**asdict(outcome), "page": f"{url}/lead" if url else ""})
     else:
-        with console.live(project, quiet=as_json) as (on_step, progress):
-            outcome = project.run(rounds=number, until=until, oracle=oracle, on_step=on_step, progress=progress)
-        _tell(project, outcome, as_json=as_json)
+        click.echo(f"{outcome.status}: {outcome.reason}")
     if outcome.status in ("waiting", "running"):
         raise SystemExit(NOT_YET)
 

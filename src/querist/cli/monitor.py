@@ -78,7 +78,7 @@ def watch(folder: Path, minutes: float, **options: Any) -> None:
 @json_option
 def status(folder: Path, as_json: bool) -> None:
     """Show the newest checks, the alarm, and estimated quality beside what labels say."""
-    from querist.pipeline.monitoring import monitoring_status
+    from querist.pipeline.drift_status import monitoring_status
     from querist.pipeline.project import Project
 
     found = monitoring_status(Project(folder))
@@ -114,12 +114,12 @@ def _table(checks: list[dict[str, Any]]) -> Any:  # Any: rich is imported late
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     names = [test["name"] for test in checks[-1]["tests"] if test["decides"]] if checks else []
-    for name in ("window", *names, "p", "AUC", "estimated accuracy", ""):
+    for name in ("window", *names, "p", "AUC", "accuracy (est.)", ""):
         table.add_column(name, justify="left" if name in ("window", "") else "right")
     for one in checks:
         where, tests = one["where"], {test["name"]: test for test in one["tests"]}
-        span = where.get("to", f"rows {where.get('first_row')} to {where.get('last_row')}")
-        values = [f"{tests[n]['value']:.4f} / {tests[n]['threshold']:.4f}" if n in tests else "" for n in names]
+        span = where["to"][:16] if "to" in where else f"rows {where['first_row']} to {where['last_row']}"
+        values = [f"{tests[n]['value']:.3f}/{tests[n]['threshold']:.3f}" if n in tests else "" for n in names]
         said = "ALARM" if one["alarm"] else "drift" if one["over"] else ""
         estimated = one["estimate"]
         table.add_row(
@@ -127,7 +127,7 @@ def _table(checks: list[dict[str, Any]]) -> Any:  # Any: rich is imported late
             *values,
             f"{one['p']:.3f}",
             f"{one['domain']['auc']:.2f}",
-            f"{estimated['accuracy']:.3f} ({estimated['low']:.3f} to {estimated['high']:.3f})",
+            f"{estimated['accuracy']:.2f} ({estimated['low']:.2f}-{estimated['high']:.2f})",
             said,
         )
     return table

@@ -41,11 +41,14 @@ round_argument = click.argument("number", required=False, type=click.IntRange(mi
 
 @rounds.command()
 @round_argument
+@click.option("--due", is_flag=True, help="Exit status 75 also where the round is evaluated already.")
 @project_option
 @json_option
-def complete(number: int | None, folder: Path, as_json: bool) -> None:
+def complete(number: int | None, due: bool, folder: Path, as_json: bool) -> None:
     """Say whether people have answered all that round NUMBER (default: the newest) asked: exit status 0, or 75."""
-    _answer_complete(folder, number, as_json=as_json)
+    found = _answer_complete(folder, number, as_json=as_json)
+    if due and found["evaluated"]:
+        raise SystemExit(NOT_YET)
 
 
 @rounds.command()
@@ -63,7 +66,7 @@ def wait(number: int | None, minutes: float, seconds: float, folder: Path, as_js
 
 def _answer_complete(
     folder: Path, number: int | None, *, as_json: bool, minutes: float = 0.0, seconds: float = 1.0
-) -> None:
+) -> dict[str, Any]:
     from querist.pipeline.project import Project
     from querist.pipeline.rounds import completeness
 
@@ -79,6 +82,7 @@ def _answer_complete(
         click.echo(f"round {found['round']}: {missing}")
     if not found["complete"]:
         raise SystemExit(NOT_YET)
+    return found
 
 
 @rounds.command("write")

@@ -113,12 +113,24 @@ def enable(name: str, folder: Path) -> None:
 
 @users.command()
 @click.argument("name")
+@project_option
+def unbind(name: str, folder: Path) -> None:
+    """Take the account NAME from the person who signs in to it through the OpenID Connect provider."""
+    from querist.pipeline import people
+    from querist.pipeline.project import Project
+
+    people.unbind_user(Project(folder), name, by=people.this_user())
+    click.echo(f"unbound {name}; the next who signs in under that name has the account")
+
+
+@users.command()
+@click.argument("name")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     required=True,
-    type=click.Choice(["tasks", "labels", "rounds", "admin"]),
+    type=click.Choice(["tasks", "labels", "rounds", "metrics", "admin"]),
     help="What it is for; may be given several times.",
 )
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days it is valid.  [default: until revoked]")

@@ -55,8 +55,10 @@ def retry(ids: tuple[str, ...], folder: Path) -> None:
 @webhooks.command()
 @project_option
 def deliver(folder: Path) -> None:
-    """Send what is due, once; `querist serve` does it all the time."""
+    """Send what is due, once, an orchestrator's message included; `querist serve` does it all the time."""
+    from querist.orchestration.notify import tell
     from querist.pipeline.project import Project
     from querist.pipeline.webhooks import deliver
 
-    click.echo(f"{deliver(Project(folder))} deliveries arrived")
+    project = Project(folder)
+    click.echo(f"{deliver(project) + tell(project)} deliveries arrived")

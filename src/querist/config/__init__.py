@@ -20,6 +20,7 @@ from querist.config.loop import (
     SeedSettings,
 )
 from querist.config.monitoring import MonitoringSettings
+from querist.config.oidc import OidcSettings
 from querist.config.orchestration import OrchestrationSettings
 from querist.config.people import LabelingSettings, LabelStudioSettings, TrackingSettings, WebhookSettings
 from querist.config.section import Section
@@ -42,6 +43,7 @@ class Settings(Section):
     labeling: LabelingSettings = Field(default=LabelingSettings(), description="How people label.")
     retraining: RetrainingSettings = Field(default=RetrainingSettings(), description="When the model is trained again.")
     evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="How quality is measured.")
+    oidc: OidcSettings = Field(default=OidcSettings(), description="Signing in through a provider.")
     webhooks: WebhookSettings = Field(default=WebhookSettings(), description="Who else is told what happens.")
     label_studio: LabelStudioSettings = Field(
         default=LabelStudioSettings(), description="The Label Studio that people label in, if they do."

@@ -43,5 +43,5 @@ class MonitoringSettings(Section):
         lt=1,
     )
     reference_size: int = Field(
-        default=10_000, description="Items of a model's reference, drawn from pool and validation.", ge=60
+        default=10_000, description="Most items of a model's reference, which a window is compared with.", ge=60
     )

@@ -23,7 +23,7 @@ class OrchestrationSettings(Section):
         min_length=1,
     )
     page_url: str = Field(
-        default="", description="Where people reach `querist serve`, for the links from a workflow's run to its round."
+        default="", description="Where people reach `querist serve`; the log of a workflow's run links to it."
     )
 
     @property

@@ -7,7 +7,7 @@ QueristError
 │   └── MissingExtra an optional dependency is not installed; says which extra to install
 ├── DataError        a file or column that is missing or unreadable    (exit status 2)
 ├── HoldoutError     somebody tried to query, show or train on a holdout item (exit status 2)
-├── SignatureError   a webhook whose signature or time cannot be trusted
+├── SignatureError   a webhook or a sign-in whose signature, time or origin cannot be trusted
 ├── Replayed         a webhook that was received before
 ├── ShapeError       an array of the wrong shape or with NaN in it
 ├── PoolExhausted    more items were asked for than the pool holds

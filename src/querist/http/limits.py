@@ -28,7 +28,9 @@ HEADERS = {
 
 
 class SafeHeaders:
-    """Adds the headers that keep a page to itself; pages of people's data are never cached."""
+    """Adds the headers that keep a page to itself, where it says nothing else; pages of people's data are never
+    cached.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -38,7 +40,7 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 

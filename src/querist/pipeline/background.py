@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,30 +21,39 @@ if TYPE_CHECKING:
     from querist.pipeline.runner import Until
 
 LOCK, LOG = "background.lock", "background.log"
+POLL_SECONDS = 0.2
 
 
-def advance(project: Project, *, round: int, until: Until, oracle: str | None = None) -> Outcome:
+def advance(project: Project, *, round: int, until: Until, oracle: str | None = None, seconds: float = 0.0) -> Outcome:
     """How far a round has come; where something is to be done and nobody is at it, `querist run` is started for it.
 
-    To be asked again until it is no longer "running": the same call starts, waits, and starts again after the machine
-    went down. Raises ServiceError, once, where the process that was started failed; the next call starts another.
+    To be asked again until it is no longer "running", which it waits for up to so many `seconds`: the same call starts,
+    looks, and starts again after the machine went down. Raises ServiceError, once, where the process that was started
+    failed; the next call starts another.
     """
+    end = time.monotonic() + seconds
+    while (outcome := _look(project, round, until, oracle)).status == "running" and time.monotonic() < end:
+        time.sleep(POLL_SECONDS)
+    return outcome
+
+
+def _look(project: Project, round: int, until: Until, oracle: str | None) -> Outcome:
     if reached(project, round, until):
         return Outcome("done", round, f"round {round} is {until}")
     with project.ledger.read() as tx:
         missing = queue.waiting(tx, round=round)
-    if missing:
+    if missing and not oracle:
         return Outcome("waiting", round, f"{missing} items of round {round} need a label", missing)
     if stop := project.stop() if round and round == project.next_round() and not project.is_open(round) else None:
         return Outcome("stopped", round - 1, stop.reason)
     running = Outcome("running", round, f"round {round} is on its way to be {until}")
-    try:
-        with project._lock():
-            pass
-    except Busy:
-        return running
     with _held(project.folder / ".querist" / LOCK) as lock:
         if lock is None:
+            return running
+        try:
+            with project._lock():
+                pass
+        except Busy:  # somebody else is at work on the project, be it on this round or not
             return running
         _raise_failure(project, round, until)
         _start(project, lock, round, until, oracle)

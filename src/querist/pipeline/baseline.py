@@ -13,10 +13,17 @@ from querist.core.errors import DataError
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices
 from querist.models.clusters import cluster_all
-from querist.pipeline.random_curves import learner_key
+from querist.pipeline.random_curves import holdout_key, learner_key
 from querist.pipeline.replay import Task, fit, in_parallel, quality_of
 from querist.stages.evaluation.comparison import as_json
-from querist.stages.evaluation.representative import draw, effective_number, post_stratify, share_covered
+from querist.stages.evaluation.representative import (
+    draw,
+    effective_number,
+    post_stratify,
+    reach_of,
+    share_covered,
+    shares_of,
+)
 from querist.store.analyses import add_analysis
 from querist.store.models import list_models
 from querist.store.rounds import queries_since
@@ -26,7 +33,7 @@ from querist.training import codes_of
 if TYPE_CHECKING:
     from querist.pipeline.project import Progress, Project
 
-AT_RANDOM = (CONTROL, "seed_set:random")
+AT_RANDOM = (CONTROL, "seed_set:random", "random")
 POINTS = 10
 LEAST_LABELS = 10
 SPAN = 8
@@ -34,6 +41,8 @@ SPAN = 8
 ENOUGH_RANDOM = 50
 ENOUGH_OF_ALL = 0.2
 """Items drawn at random that make a baseline of their own: so many, and such a share of all labels."""
+MOST_TAKEN = 0.1
+"""Share of the pool that the strategy may take before what is drawn at random from the rest is no longer like it."""
 MOST_CLUSTERS = 50
 ITEMS_PER_CLUSTER = 20
 
@@ -49,11 +58,12 @@ class Collected:
 
 @dataclass(frozen=True)
 class Source:
-    """What random sampling is replayed on: some of the labels with weights, `reach` of them at most."""
+    """What random sampling is replayed on: labels in strata with shares (n_strata,), `reach` of them at most."""
 
     name: str
     positions: Indices
-    weights: NDArray[np.float64]
+    stratum: NDArray[np.intp]
+    shares: NDArray[np.float64]
     population: float
     reach: int
     how: str
@@ -98,6 +108,7 @@ def baseline(
         "n_labels": len(collected.codes),
         "round": labeling[-1].round,
         "learner": learner_key(project.settings),
+        "holdout": holdout_key(task.test, task.codes[task.test], task.classes),
         "snapshot": project.snapshot.id,
     }
     with project.ledger.begin() as tx:
@@ -108,7 +119,7 @@ def baseline(
 def run_random(task: Task, source: Source, points: NDArray[np.int64], repeat: int) -> list[float]:
     """The metric at each number of labels, one random order of them, the smaller draw part of the larger."""
     rng = stream(task.settings.project.seed, repeat, "baseline")
-    order = source.positions[draw(source.weights, int(points[-1]), rng)]
+    order = source.positions[draw(source.stratum, source.shares, int(points[-1]), rng)]
     return [quality_of(task, fit(task, order[:n], repeat))[task.metrics[0]] for n in points]
 
 
@@ -151,36 +162,47 @@ def _task(
 
 def _source(task: Task, collected: Collected, project: Project) -> Source:
     n, n_random = len(collected.codes), int(collected.at_random.sum())
-    if n_random >= max(ENOUGH_RANDOM, ENOUGH_OF_ALL * n):
+    taken = (n - n_random) / len(task.pool)
+    if n_random >= max(ENOUGH_RANDOM, ENOUGH_OF_ALL * n) and taken <= MOST_TAKEN:
         reach = int(0.8 * n_random)
         return Source(
             name="control",
             positions=collected.positions[collected.at_random],
-            weights=np.ones(n_random),
+            stratum=np.zeros(n_random, dtype=np.intp),
+            shares=np.ones(1),
             population=n_random,
             reach=reach,
             how=f"the learner trained on random draws of the {n_random:,} labels that were asked at random alone",
-            cannot_tell=[_extrapolated(reach)],
+            cannot_tell=[
+                *(
+                    [f"they were drawn from what the strategy left, which took {taken:.0%} of the pool"]
+                    if taken
+                    else []
+                ),
+                _extrapolated(reach),
+            ],
         )
     clusters = int(np.clip(n // ITEMS_PER_CLUSTER, 1, MOST_CLUSTERS))
     rng = stream(task.settings.project.seed, "baseline clusters")
     of_pool, _ = cluster_all(lambda at: task.features.embed(task.pool[at]), len(task.pool), clusters, rng)
     of_labeled = of_pool[np.searchsorted(task.pool, collected.positions)]
-    weights = post_stratify(of_labeled, of_pool, collected.at_random)
-    effective = effective_number(weights)
-    reach = min(int(effective / 2), int((weights > 0).sum()))
+    shares = shares_of(of_labeled, of_pool)
+    effective = effective_number(post_stratify(of_labeled, of_pool))
+    reach = reach_of(of_labeled, shares, int(effective / 2))
     cannot_tell = [
         "the labels were not drawn at random: weights give each group of similar items its share of the pool, but "
         "within a group the asked items may be harder or easier than the others",
-        f"beyond half of the labels ({reach:,} of them as weighted) a random draw holds much the same labels as the "
-        f"project itself, and both curves meet by construction; {_extrapolated(reach)}",
+        f"beyond half of the labels ({reach:,} of them as weighted, or fewer where a group is used up) a random draw "
+        f"holds much the same labels as the project itself, and both curves meet by construction; "
+        f"{_extrapolated(reach)}",
     ]
     if (covered := share_covered(of_labeled, of_pool)) < 1:
         cannot_tell.append(f"{1 - covered:.0%} of the pool lie in groups without a label, and nothing is known of them")
     return Source(
         name="collected",
         positions=collected.positions,
-        weights=weights,
+        stratum=of_labeled,
+        shares=shares,
         population=effective,
         reach=reach,
         how=f"the learner trained on draws from the {n:,} labels collected, weighted to the shares that {clusters} "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from querist.config import Settings
+from querist.stages.query_strategy.ask import make
 from querist.stages.reporting.words import count, figure, named, of_budget
 
 TITLES = {
@@ -41,7 +42,7 @@ def _lines(settings: Settings, found: Mapping[str, Any]) -> dict[str, list[str]]
         if data
         else [f"steps: {'default' if steps is None else len(steps)}"],
         "initial_model": [f"seed set of {count(seed['asked'])}" if seed else "seed set not asked yet"],
-        "uncertainty_scoring": [", ".join(query.measures)],
+        "uncertainty_scoring": [", ".join(make(query.strategy, query.params, query.measures)[1])],
         "query_strategy": [query.strategy, f"{count(query.batch_size)} a batch"],
         "human_labeling": [
             of_budget(count(status["answers"]), None if budget is None else count(budget)) + " labels",

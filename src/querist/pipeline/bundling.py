@@ -12,11 +12,20 @@ import numpy as np
 from querist import __version__
 from querist.core.errors import LedgerError, SettingError
 from querist.core.types import Codes, Probabilities
-from querist.pipeline.image import write_image_files
+from querist.pipeline.image import PACKAGE, write_image_files
 from querist.pipeline.model_card import model_card
 from querist.pipeline.references import find_model, reference_bytes
 from querist.stages.deploy.abstain import threshold
-from querist.stages.deploy.bundle import CARD, ENCODER, LEARNER, PROJECTION, read_facts, write_bundle
+from querist.stages.deploy.bundle import (
+    CARD,
+    ENCODER,
+    HERE,
+    LEARNER,
+    PROJECTION,
+    REFERENCE,
+    read_facts,
+    write_bundle,
+)
 from querist.stages.raw_data.rows import feature_columns
 from querist.store.models import Model, list_metrics
 from querist.store.rounds import get_round
@@ -25,7 +34,8 @@ from querist.store.steps import list_steps
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
 
-REFERENCE = "reference.npz"
+CARRIED = "encoder"
+"""Folder of a version with the files that its encoder reads."""
 
 
 def folder_of(project: Project, out: Path | None = None) -> Path:
@@ -42,16 +52,20 @@ def build(project: Project, version: str | None = None, *, out: Path | None = No
 
     folder, model = folder_of(project, out), find_model(project, version)
     card = model_card(project, model.version)
+    carried = _carried(model.learner["encoder_params"])
     files = {
         LEARNER: project.artifacts.get(model.artifact),
         **_encoder_files(project, model),
         REFERENCE: reference_bytes(project, model.version),
         CARD: model_card_page(card).encode(),
+        **carried,
     }
     facts = _facts(project, model, files)
+    if carried:
+        facts["learner"]["encoder_params"] = {**model.learner["encoder_params"], "model": HERE + CARRIED}
     built = write_bundle(folder, facts, files)
     found = read_facts(folder, built)
-    return {**found, "folder": str(folder), "tag": write_image_files(folder, found)}
+    return {**found, "folder": str(folder), **write_image_files(folder, found)}
 
 
 def _facts(project: Project, model: Model, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -99,6 +113,15 @@ def _encoder_files(project: Project, model: Model) -> dict[str, bytes]:
             f"the encoder of model {model.version} is neither in {folder.parent} nor that of the settings; set the "
             "learner back to what it was, or build a newer model"
         ) from None
+
+
+def _carried(params: Mapping[str, Any]) -> dict[str, bytes]:
+    """What an encoder reads from a folder of this machine, as its setting `model` names it."""
+    model = params.get("model")
+    if not isinstance(model, str) or not model or model.startswith(PACKAGE):
+        return {}
+    files = sorted(path for path in Path(model).rglob("*") if path.is_file())
+    return {f"{CARRIED}/{path.relative_to(model).as_posix()}": path.read_bytes() for path in files}
 
 
 def _abstain(

@@ -46,6 +46,8 @@ def _saved(what: str, found: Mapping[str, Any], write: Any, command: str) -> dic
     if low is not None:
         span = f"at least {write(low)}" if high is None else f"{write(low)} to {write(high)}"
         value = f"{value} ({span})" if value else span
+    elif high is not None and not value:
+        value = f"at most {write(high)}"
     return {"what": what, "value": value, "anchor": "savings", "command": command}
 
 

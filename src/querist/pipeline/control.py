@@ -36,6 +36,7 @@ def control_quality(project: Project, steps: Sequence[Done]) -> dict[str, Any] |
         asked = queries_since(tx, _first(drawn, labeling[-1].round), strategy=CONTROL)
     arrays = project.artifacts.get_arrays(labeling[-1].result["labels"])
     classes = list(labeling[-1].result["classes"])
+    asked = [q for q in asked if q.round <= labeling[-1].round and q.payload.get("prediction")]
     kept, y, proba = _scored(asked, arrays["pool_positions"], arrays["pool_codes"], classes)
     if not kept:
         return None
@@ -46,7 +47,8 @@ def control_quality(project: Project, steps: Sequence[Done]) -> dict[str, Any] |
     if bounds is None:
         return None
     rounds = kept[0].round, kept[-1].round
-    return {"n": len(kept), **bounds, "metric": metric, "sentence": verdicts.control(metric, bounds, len(kept), rounds)}
+    said = verdicts.control(metric, bounds, len(kept), len(asked), rounds)
+    return {"n": len(kept), "drawn": len(asked), **bounds, "metric": metric, "sentence": said}
 
 
 def _first(drawn: dict[int, int], newest: int) -> int:
@@ -64,7 +66,7 @@ def _scored(
 ) -> tuple[list[Query], Codes, Probabilities]:
     """Queries with a label, their codes, and 1 for the class predicted."""
     truth = dict(zip(positions.tolist(), codes.tolist(), strict=True))
-    kept = [q for q in asked if q.position in truth and q.payload.get("prediction")]
+    kept = [q for q in asked if q.position in truth]
     proba = np.zeros((len(kept), len(classes)))
     for row, query in enumerate(kept):
         said: dict[str, float] = query.payload["prediction"]

@@ -78,7 +78,8 @@ def promote(
     """From now on a model version (default: the newest) answers: gated, built where it is not, made current, recorded.
 
     `force` says why the gate is passed over, `by` who approves, which `deploy.approve = "always"` asks for. The served
-    model stays, unless settings such as `deploy.risk` have made another version of it. Raises LedgerError where the gate holds, SettingError without the approval.
+    model stays, unless settings such as `deploy.risk` have made another version of it. Raises LedgerError where the
+    gate holds, SettingError without the approval.
     """
     model, folder = find_model(project, version), folder_of(project, out)
     with project.ledger.read() as tx:

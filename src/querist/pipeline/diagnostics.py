@@ -15,6 +15,7 @@ from querist.core.types import Codes, Indices
 from querist.stages.evaluation.balance import skew
 from querist.stages.evaluation.label_errors import TELLING, Trial, in_words
 from querist.stages.evaluation.minority import Curve, left_behind, minority, unseen
+from querist.stages.evaluation.representative import effective_number
 from querist.stages.human_labeling import ceiling as ceilings
 from querist.store.analyses import Analysis, list_analyses
 from querist.store.rows import (
@@ -23,8 +24,8 @@ from querist.store.rows import (
     chosen_queries,
     control_queries,
     given_labels,
-    holdout_answers,
     metric_rows,
+    random_queries,
     ruled_positions,
 )
 from querist.store.steps import Done, list_steps
@@ -39,17 +40,19 @@ ENOUGH = 50
 
 @dataclass(frozen=True)
 class Record:
-    """What the ledger says of a project with labels; `pool` and `holdout` are positions and class codes, `chosen`,
-    `control` and `ruled` positions of queries and of what a lead decided."""
+    """What the ledger says of a project with labels; `pool` and `holdout` are positions and class codes, `groups`
+    those of the holdout's items (None where each stands for itself), `chosen`, `control`, `random` and `ruled` positions of
+    queries and of what a lead decided."""
 
     classes: tuple[str, ...]
     pool: tuple[Indices, Codes]
     holdout: tuple[Indices, Codes]
+    groups: NDArray[np.uint64] | None
     chosen: NDArray[np.int64]
     control: NDArray[np.int64]
     given: Sequence[Given]
     ruled: Sequence[int]
-    by_people: bool
+    random: NDArray[np.int64]
     values: Sequence[Value]
     evaluated: Done | None
     scored: Done | None
@@ -116,7 +119,7 @@ def _read(project: Project) -> Record | None:
             return None
         classes = tuple(labeled.result["classes"])
         chosen, control, given = chosen_queries(tx)[:, 1], control_queries(tx), given_labels(tx)
-        ruled, by_people = ruled_positions(tx), holdout_answers(tx) > 0
+        ruled, random = ruled_positions(tx), random_queries(tx)
         values = metric_rows(tx, ["accuracy", *(f"recall:{name}" for name in classes)])
         analyses = [a for kind in (EMBEDDED, LABEL_ERRORS, SIMULATION) for a in list_analyses(tx, kind, last=1)]
     arrays = project.artifacts.get_arrays(labeled.result["labels"])
@@ -124,11 +127,12 @@ def _read(project: Project) -> Record | None:
         classes=classes,
         pool=(arrays["pool_positions"], arrays["pool_codes"]),
         holdout=(arrays["test_positions"], arrays["test_codes"]),
+        groups=project.snapshot.groups(arrays["test_positions"]),
         chosen=chosen,
         control=control,
         given=given,
         ruled=ruled,
-        by_people=by_people,
+        random=random,
         values=values,
         evaluated=newest(steps, "evaluation"),
         scored=newest(steps, "uncertainty_scoring"),
@@ -137,7 +141,8 @@ def _read(project: Project) -> Record | None:
 
 
 def _balance(found: Record, project: Project) -> tuple[list[dict[str, Any]], list[str]]:
-    """Shares by class, and what is far off the best that is known of the pool: control arm, holdout, or model."""
+    """Shares by class, and what is far off those of the control arm or the holdout. What the model expects of the pool
+    is shown, but proves nothing: it is the model's belief, which class weights and a balanced seed set move."""
     asked, control = _counts(found, found.chosen), _counts(found, found.control)
     holdout = np.bincount(found.holdout[1], minlength=len(found.classes))
     drawn = control.sum() >= ENOUGH
@@ -152,7 +157,7 @@ def _balance(found: Record, project: Project) -> tuple[list[dict[str, Any]], lis
         return rows, skew(found.classes, asked, control, of="the control arm")
     if holdout.sum() >= ENOUGH:
         return rows, skew(found.classes, asked, holdout, of="the holdout")
-    return rows, skew(found.classes, asked, pool, of="the pool as the model sees it")
+    return rows, []
 
 
 def _counts(found: Record, positions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -174,6 +179,7 @@ def _expected(found: Record, project: Project) -> NDArray[np.float64]:
 
 def _minority(found: Record, strategy: str, confidence: float) -> tuple[list[dict[str, Any]], list[str]]:
     counts = np.bincount(found.holdout[1], minlength=len(found.classes))
+    alone = _alone(found, counts)
     values: dict[str, list[Value]] = defaultdict(list)
     for value in found.values:
         values[value.name].append(value)
@@ -183,7 +189,7 @@ def _minority(found: Record, strategy: str, confidence: float) -> tuple[list[dic
             rounds=np.array([v.round for v in own]),
             recall=np.array([v.value for v in own]),
             # The holdout may have grown since; its shares have hardly changed.
-            support=np.array([counts[c] / counts.sum() * v.n_items for v in own]),
+            support=np.array([alone[c] / counts.sum() * v.n_items for v in own]),
         )
         for c in np.flatnonzero(minority(counts))
         if (own := values[f"recall:{found.classes[c]}"])
@@ -199,22 +205,48 @@ def _minority(found: Record, strategy: str, confidence: float) -> tuple[list[dic
     return rows, [*unseen(found.classes, counts), *left_behind(curves, against)]
 
 
+def _alone(found: Record, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n_classes,) as many holdout items of each class as tell as much, were items of a group copies."""
+    if found.groups is None:
+        return counts.astype(np.float64)
+    alone = np.zeros(len(counts))
+    for c in np.flatnonzero(counts):
+        sizes = np.unique(found.groups[found.holdout[1] == c], return_counts=True)[1]
+        alone[c] = effective_number(sizes.astype(np.float64))
+    return alone
+
+
 def _ceiling(found: Record, confidence: float) -> dict[str, Any] | None:
-    number = {name: c for c, name in enumerate(found.classes)}
-    people: Counter[str] = Counter()
-    for vote in found.given:
-        people[vote.item] += vote.people
-    row = {item: at for at, item in enumerate(item for item, n in people.items() if n > 1)}
-    given: Codes = np.zeros((len(row), len(number)), dtype=np.int64)
-    for item, label, n in found.given:
-        if item in row and label in number:
-            given[row[item], number[label]] = n
-    limit = ceilings.ceiling(given, confidence=confidence)
+    """Of items of the holdout and those drawn at random, where enough of them have several answers; else of all."""
+    random = set(found.random.tolist())
+    drawn = [vote for vote in found.given if vote.split != "pool" or vote.position in random]
+    at_random, limit = True, ceilings.ceiling(_votes(drawn, found.classes), confidence=confidence)
+    if limit is None:
+        at_random, limit = False, ceilings.ceiling(_votes(found.given, found.classes), confidence=confidence)
     if limit is None:
         return None
+    tested: Counter[str] = Counter()
+    for vote in found.given:
+        if vote.split == "test":
+            tested[vote.item] += vote.people
+    holdout: ceilings.Holdout = "given" if not tested else "single" if max(tested.values()) == 1 else "resolved"
     accuracy = next((v.value for v in reversed(found.values) if v.name == "accuracy"), None)
-    sentence = ceilings.said(limit, accuracy=accuracy, by_people=found.by_people)
-    return {"value": limit.value, "low": limit.low, "high": limit.high, "sentence": sentence}
+    sentence = ceilings.said(limit, at_random=at_random, holdout=holdout, accuracy=accuracy)
+    return {"value": limit.value, "low": limit.low, "high": limit.high, "at_random": at_random, "sentence": sentence}
+
+
+def _votes(given: Sequence[Given], classes: Sequence[str]) -> Codes:
+    """(n_items, n_classes) how many people gave each class to each item that has several answers."""
+    number = {name: c for c, name in enumerate(classes)}
+    people: Counter[str] = Counter()
+    for vote in given:
+        people[vote.item] += vote.people
+    row = {item: at for at, item in enumerate(item for item, n in people.items() if n > 1)}
+    votes: Codes = np.zeros((len(row), len(number)), dtype=np.int64)
+    for vote in given:
+        if vote.item in row and vote.label in number:
+            votes[row[vote.item], number[vote.label]] = vote.people
+    return votes
 
 
 def _label_errors(found: Record) -> tuple[list[dict[str, Any]], str | None, bool]:

@@ -25,6 +25,7 @@ EXTRAS = {
     "report": "pptx",
     "tensorboard": "tensorboardX",
     "mlflow": "mlflow",
+    "oidc": "authlib",
     "video": "imageio_ffmpeg",
 }
 FEW_BYTES = 1 << 30

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from querist import plugins
-from querist.core.errors import MissingExtra
 from querist.stages.deploy.image import dockerfile, dockerignore, tag
 
 SERVING = (
@@ -31,8 +30,9 @@ SERVING = (
 PACKAGE = "package:"
 
 
-def write_image_files(folder: Path, facts: Mapping[str, Any]) -> str:
-    """Writes Dockerfile, .dockerignore and requirements.txt of a version to the folder and returns the image's tag."""
+def write_image_files(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes Dockerfile, .dockerignore and requirements.txt of a version to the folder and returns the image's `tag`,
+    and the names of packages that are `unpinned` because they are not installed here."""
     requirements = pinned([*SERVING, *_own(facts)])
     querist = f"querist=={facts['pipeline_version']}"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -44,11 +44,12 @@ def write_image_files(folder: Path, facts: Mapping[str, Any]) -> str:
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "wheels").mkdir(exist_ok=True)
-    return tag(facts)
+    return {"tag": tag(facts), "unpinned": [line for line in requirements if "==" not in line]}
 
 
 def pinned(names: Iterable[str]) -> list[str]:
-    """These distributions and all that they need, sorted, each as NAME==VERSION as it is installed."""
+    """These distributions and all that they need, sorted, each as NAME==VERSION as it is installed here; one that is
+    not, since the loop needs none of it, by its name alone."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
@@ -63,11 +64,12 @@ def pinned(names: Iterable[str]) -> list[str]:
         try:
             installed = distribution(name)
         except PackageNotFoundError:
-            raise MissingExtra(f"an image of the served model ({name})", "serve") from None
-        found[name] = installed.version
+            found[name] = ""
+            continue
+        found[name] = f"=={installed.version}"
         needed = [Requirement(line) for line in installed.requires or ()]
         todo += [n for n in needed if n.marker is None or any(n.marker.evaluate({"extra": e}) for e in ("", *extras))]
-    return [f"{name}=={version}" for name, version in sorted(found.items())]
+    return [name + version for name, version in sorted(found.items())]
 
 
 def _own(facts: Mapping[str, Any]) -> list[str]:

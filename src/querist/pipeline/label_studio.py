@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from querist.asking import CONTROL
 from querist.core.errors import NoSuchRound
 from querist.core.hashing import key_of
 from querist.pipeline.label_studio_api import LabelStudio
@@ -83,7 +84,8 @@ def push(project: Project) -> Pushed:
 
         def prediction(query: Query) -> dict[str, Any]:
             score = served_score(query, newest=newest, n_asked=sizes[query.round])
-            return prediction_of(query.payload.get("prediction"), control, version=tag, score=score)
+            proba = None if query.strategy == CONTROL else query.payload.get("prediction")  # as on the labeling page
+            return prediction_of(proba, control, version=tag, score=score)
 
         new = [query for query in asked if query.item not in known]
         tasks = ({"data": _data(query, project), "predictions": [prediction(query)]} for query in new)

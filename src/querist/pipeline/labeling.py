@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from querist.asking import CONTROL
 from querist.core.errors import SettingError
 from querist.core.hashing import unit_hash
 from querist.stages.human_labeling.step import is_ruling
@@ -68,12 +69,13 @@ class Desk:
         free = (key for key in "123456789" if key not in given.values())
         return [{"name": name, "key": given.get(name) or next(free, "")} for name in names]
 
-    def shown_to(self, annotator: str) -> Shown:
-        """When this person sees what the model thinks; "half" decides by their name, once and for all."""
+    def shown_to(self, annotator: str, query: Query | None = None) -> Shown:
+        """When this person sees what the model thinks; "half" decides by their name, once and for all. Of items that
+        were drawn at random to check the model never before the answer."""
         when = self.settings.show_prediction
         if when == "half":
-            return "before" if unit_hash(annotator) < 0.5 else "after"
-        return when
+            when = "before" if unit_hash(annotator) < 0.5 else "after"
+        return "never" if when == "before" and query is not None and query.strategy == CONTROL else when
 
     def lease(self, annotator: str, tab: str, n: int) -> dict[str, Any]:
         """{"tasks": up to n items for this tab, "progress": ..., "elsewhere": ...}.
@@ -173,7 +175,7 @@ class Desk:
         told = answer.details or {}
         details = {name: told[name] for name, kind in DETAILS.items() if isinstance(told.get(name), kind)}
         if "prediction" in asked.payload:
-            details["shown"] = self.shown_to(annotator)
+            details["shown"] = self.shown_to(annotator, asked)
         if asked.payload.get("gold"):
             details["gold"] = True
         before = standing.get(answer.item)
@@ -193,7 +195,7 @@ class Desk:
         )
 
     def _task(self, query: Query, annotator: str) -> dict[str, Any]:
-        payload, shown = query.payload, self.shown_to(annotator)
+        payload, shown = query.payload, self.shown_to(annotator, query)
         image = payload.get("image")
         return {
             "item": query.item,

@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 from querist.core.errors import Busy, SettingError
 from querist.core.selection import stream
 from querist.pipeline import drift_rounds, traffic
+from querist.pipeline.drift_status import ALERT, CHECK, alarm_of
 from querist.pipeline.references import find_model, reference_of
 from querist.stages.monitoring import quality
-from querist.stages.monitoring.alarm import Alarm, Event, after
-from querist.stages.monitoring.calibrate import Calibration, calibrate, values_of, window_size
+from querist.stages.monitoring.alarm import Event, after
+from querist.stages.monitoring.calibrate import Calibration, calibrate, confirm, values_of, window_size
 from querist.stages.monitoring.domain import domain_classifier, telling_columns, telling_words
 from querist.stages.monitoring.reference import Reference
 from querist.stages.monitoring.sample import Sample
 from querist.stages.monitoring.views import View, views
 from querist.store.analyses import add_analysis, list_analyses
 from querist.store.ledger import Tx
-from querist.store.models import Model, list_models
+from querist.store.models import Model
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Outcome, Progress, Project
     from querist.pipeline.traffic import Window
 
-CHECK, ALERT, GATE, CALIBRATION = "drift_check", "alert", "gate", "drift_calibration"
+CALIBRATION = "drift_calibration"
 
 
 def check(
@@ -92,46 +93,6 @@ def open_drift_round(project: Project, why: str) -> dict[str, Any]:
     return drift_rounds.open_drift_round(project, why, since=since)
 
 
-def monitoring_status(project: Project, *, last: int = 10) -> dict[str, Any]:
-    """The newest checks and alerts, whether an alarm is open, the drift round, and estimates beside labels."""
-    with project.ledger.read() as tx:
-        checks, alerts = list_analyses(tx, CHECK, last=last), list_analyses(tx, ALERT)
-        newest, opened = drift_rounds.newest_drift_round(tx), drift_rounds.open_now(tx)
-        models = list_models(tx)
-        alarm = _alarm(tx, models[-1].version, project) if models else Alarm()
-    return {
-        "checks": [{"at": a.at, **a.result} for a in checks],
-        "alerts": [{"at": a.at, **a.result} for a in alerts],
-        "alarm_open": alarm.open,
-        "round": None if newest is None else {**asdict(newest), "open": opened is not None},
-        "estimates": estimates_checked(project),
-    }
-
-
-def estimates_checked(project: Project) -> list[dict[str, Any]]:
-    """Each alert's estimated accuracy beside what labels of its round's random items say, where they have come."""
-    from querist.stages.human_labeling.step import standing
-    from querist.store.annotations import list_annotations
-    from querist.store.rounds import list_queries
-
-    found = []
-    with project.ledger.read() as tx:
-        alerts = list_analyses(tx, ALERT)
-        rounds = [drift_rounds.DriftRound(**a.result) for a in list_analyses(tx, drift_rounds.KIND)]
-        answers = {a.item: a.label for a in standing(list_annotations(tx)) if a.label is not None}
-        asked = {r.round: list_queries(tx, r.round) for r in rounds}
-    estimated = {a.result["since"]: a.result["estimate"]["accuracy"] for a in alerts}
-    for drifted in rounds:
-        kept = [q for q in asked[drifted.round] if q.position in drifted.measure and q.item in answers]
-        said = [q.payload["prediction"] for q in kept if q.payload.get("prediction")]
-        if drifted.since not in estimated or not said or len(said) < len(kept):
-            continue
-        right = [max(p, key=p.__getitem__) == answers[q.item] for p, q in zip(said, kept, strict=True)]
-        beside = quality.check(estimated[drifted.since], int(sum(right)), len(right))
-        found.append({"round": drifted.round, **asdict(beside)})
-    return found
-
-
 def _source(project: Project, log: str | Path | None, data: str | Path | None) -> tuple[Path | None, Path | None]:
     if log is not None and data is not None:
         raise SettingError("a check reads a log or a file, not both; name one of --log and --data")
@@ -146,10 +107,13 @@ def _source(project: Project, log: str | Path | None, data: str | Path | None) -
 def _check(project: Project, model: Model, reference: Reference, found: Window) -> dict[str, Any]:
     """Judges a window and puts it on record, with an alert where it is one too many."""
     settings = project.settings.monitoring
-    tests = views(found.reference)
+    tests = views(found.reference) | views(found.reference, tuple(settings.tests))
     calibration = _calibration(project, model, found.reference, tests, len(found.sample))
     values = values_of(found.reference, found.sample, tests)
     judged = calibration.judge(values)
+    if judged.over and not settings.consecutive:
+        rng = stream(project.settings.project.seed, model.round, CHECK, len(found.sample))
+        judged = confirm(judged, calibration, found.reference, found.sample, tests, values, rng)
     estimated = quality.estimate(found.sample.proba)
     result: dict[str, Any] = {
         "model_version": model.version,
@@ -176,7 +140,7 @@ def _check(project: Project, model: Model, reference: Reference, found: Window) 
         **_explained(project, reference, found),
     }
     with project.ledger.begin() as tx:
-        state = _alarm(tx, model.version, project)
+        state = alarm_of(tx, model.version, project.settings.monitoring)
         event: Event = "over" if judged.over else "fine"
         state, alarm = after(state, event, patience=settings.patience, cool_down=settings.cool_down)
         result |= {"in_a_row": state.in_a_row, "alarm": alarm}
@@ -190,7 +154,10 @@ def _alert(tx: Tx, project: Project, newest: Mapping[str, Any]) -> dict[str, Any
     """`windows` find the rows that have drifted; `since` is the position that their items will start from."""
     patience = project.settings.monitoring.patience
     own = [a.result for a in list_analyses(tx, CHECK) if a.result["model_version"] == newest["model_version"]]
-    over = ", ".join(f"{t['name']} {t['value']:.4g} over {t['threshold']:.4g}" for t in newest["tests"] if _is_over(t))
+    tests = {test["name"]: test for test in newest["tests"]}
+    over = ", ".join(
+        f"{name} {tests[name]['value']:.4g} over {tests[name]['threshold']:.4g}" for name in newest["over"]
+    )
     return {
         "model_version": newest["model_version"],
         "why": f"{patience} windows of {newest['n']} items in a row have drifted: {over}",
@@ -199,10 +166,6 @@ def _alert(tx: Tx, project: Project, newest: Mapping[str, Any]) -> dict[str, Any
         "estimate": newest["estimate"],
         "telling": newest["telling"],
     }
-
-
-def _is_over(test: Mapping[str, Any]) -> bool:
-    return bool(test["decides"] and test["value"] > test["threshold"])
 
 
 def _explained(project: Project, reference: Reference, found: Window) -> dict[str, Any]:
@@ -225,7 +188,6 @@ def _calibration(
 ) -> Calibration:
     """The thresholds for windows of this size: kept with the model version, made where they are not."""
     settings = project.settings.monitoring
-    views(reference, tuple(settings.tests))  # refuses unknown names
     deciding = tuple(name for name in settings.tests if name in tests)
     if not deciding:
         raise SettingError(f"none of monitoring.tests = {settings.tests} fits these items; choose from {list(tests)}")
@@ -264,39 +226,13 @@ def _calibration(
     return made
 
 
-def _alarm(tx: Tx, version: str, project: Project) -> Alarm:
-    """Where the alarm of a model version stands, from the record.
-
-    An alarm of an earlier version is over, and so is one after which a gate was passed.
-    """
-    settings, state = project.settings.monitoring, Alarm()
-    events = [a for kind in (CHECK, ALERT, GATE) for a in list_analyses(tx, kind)]
-    for one in sorted(events, key=lambda a: a.at):
-        own = one.result.get("model_version") == version
-        event: Event | None = None
-        if one.kind == CHECK and own:
-            event = "over" if one.result["over"] else "fine"
-        elif one.kind == ALERT:
-            event = "opened" if own else "closed"
-        elif one.kind == GATE and one.result.get("passed") and state.open:
-            event = "closed"
-        if event is not None:
-            state, _ = after(state, event, patience=settings.patience, cool_down=settings.cool_down)
-    return state
-
-
-def alarm_open(tx: Tx, project: Project, version: str) -> bool:
-    """Whether an alarm of this model version is open."""
-    return _alarm(tx, version, project).open
-
-
 def _answer(
     project: Project, model: Model, *, oracle: str | None, start_round: bool, progress: Progress | None
 ) -> dict[str, Any]:
     """Opens the round of an alarm that has none yet, and asks it where nothing else is under way."""
     with project.ledger.read() as tx:
         alerts = [a for a in list_analyses(tx, ALERT) if a.result["model_version"] == model.version]
-        is_open = _alarm(tx, model.version, project).open
+        is_open = alarm_of(tx, model.version, project.settings.monitoring).open
         answered = [a for a in list_analyses(tx, drift_rounds.KIND) if alerts and a.at >= alerts[-1].at]
     if not is_open or not alerts:
         return {"alert": None, "round": None}

@@ -60,13 +60,13 @@ def _told(found: Forecast, metric: str, goal: float | None, now: int, when: str)
     ]
     error = float(np.mean([abs(t.forecast - t.measured) for t in found.backtest])) if tests else None
     said = "" if goal is None or needed is None else verdicts.to_goal(goal, needed)
-    at = int(found.at_labels)
+    at, further = int(found.at_labels), max((t.at_labels / t.from_labels for t in found.backtest), default=0.0)
     return {
         "at_labels": at,
         **own,
         "labels_to_goal": needed,
         "backtest": tests,
-        "sentence": verdicts.forecast(metric, own, at, when, said, error),
+        "sentence": verdicts.forecast(metric, own, at, when, said, error, further),
     }
 
 

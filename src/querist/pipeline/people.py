@@ -8,21 +8,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from getpass import getuser
-from ipaddress import ip_address
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
+from querist.core.addresses import is_loopback
 from querist.core.errors import AccountError, SettingError, UnknownName
 from querist.pipeline.passwords import hash_password
-from querist.store import accounts, audit
+from querist.store import accounts, audit, identities
 from querist.store.accounts import ROLES, Account, Credential, Role
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
     from querist.store.ledger import Tx
 
-SCOPES = ("tasks", "labels", "rounds", "admin")
-"""What a token may be for: answer tasks, move labels in and out, follow and start rounds, or all of it."""
+SCOPES = ("tasks", "labels", "rounds", "metrics", "admin")
+"""What a token may be for: answer tasks, move labels in and out, follow and start rounds, read metrics, or all of it."""
 INVITATION_DAYS = 7
 NAME = re.compile(r"\w[\w.@+-]{0,63}")
 
@@ -46,13 +46,6 @@ def this_user() -> str:
         return getuser()
     except (KeyError, OSError):  # in a container a user may have a number alone
         return f"user-{os.getuid()}"
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def check_binding(host: str, n_users: int) -> None:
@@ -115,6 +108,17 @@ def enable_user(project: Project, name: str, *, by: str) -> None:
         _account(tx, name)
         accounts.change_account(tx, name, disabled=False)
         audit.note(tx, by, "user enabled", now=now, user=name)
+
+
+def unbind_user(project: Project, name: str, *, by: str) -> None:
+    """Takes the account from whom the provider knows by it; the next who signs in there under its name has it."""
+    now = project.clock()
+    with project.ledger.begin() as tx:
+        _account(tx, name)
+        if not identities.unbind(tx, name):
+            raise AccountError(f"nobody signs in to the account {name!r} through a provider; nothing was changed")
+        accounts.end_of_person(tx, name, "session")
+        audit.note(tx, by, "identity unbound", now=now, user=name)
 
 
 def invite(project: Project, name: str, *, by: str) -> str:

@@ -14,13 +14,17 @@ from querist.core.selection import stream
 from querist.core.types import Codes, Indices, Probabilities
 from querist.stages.evaluation import calibration, curves
 from querist.stages.evaluation.intervals import class_intervals
-from querist.stages.evaluation.significance import LEAST_PAIRS_BY_SIGN, mcnemar
+from querist.stages.evaluation.paired import swapped
+from querist.stages.evaluation.significance import LEAST_PAIRS_BY_SIGN, Tested, mcnemar
 from querist.stages.evaluation.slices import slices
 from querist.store.analyses import Analysis, list_analyses
 from querist.store.models import Metric, list_metrics
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
+
+SWAPS = 1_999
+"""Random swaps of groups behind a p-value, of which the smallest is then 0.0005."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,11 @@ def quality(project: Project) -> dict[str, Any] | None:
             "slices_left_out": left_out,
             "confusion": curves.confusion(y, proba, classes),
             "calibration": {
-                "bins": curves.reliability(y, proba, confidence=settings.confidence),
+                "bins": curves.reliability(y, proba, confidence=settings.confidence, groups=newest.groups),
                 **_calibration(metrics, settings.calibration_tolerance),
             },
-            "coverage": curves.coverage(y, proba, confidence=settings.confidence),
-            "against_first": _against_first(_open(project, found[0]), newest, 1 - settings.confidence),
+            "coverage": curves.coverage(y, proba, confidence=settings.confidence, groups=newest.groups),
+            "against_first": _against_first(_open(project, found[0]), newest, 1 - settings.confidence, how["rng"]),
         }.items()
     }
 
@@ -117,8 +121,11 @@ def _calibration(metrics: Sequence[Metric], tolerance: float) -> dict[str, Any]:
     return {"ece": ece, "ece_limit": limit, "warning": calibration.warning(ece, limit, tolerance)}
 
 
-def _against_first(first: Predictions, newest: Predictions, level: float) -> dict[str, Any] | None:
-    """McNemar's test on the items that both evaluations saw, by the labels of the newest; None where they are one."""
+def _against_first(
+    first: Predictions, newest: Predictions, level: float, rng: np.random.Generator
+) -> dict[str, Any] | None:
+    """McNemar's test on the items that both evaluations saw, by the labels of the newest; of items in groups, the same
+    with groups swapped as wholes. None where the evaluations are one, or share too few items."""
     shared, then, now = np.intersect1d(first.positions, newest.positions, return_indices=True)
     if first.round == newest.round or len(shared) < LEAST_PAIRS_BY_SIGN:
         return None
@@ -126,8 +133,13 @@ def _against_first(first: Predictions, newest: Predictions, level: float) -> dic
     before = np.array(first.classes)[first.proba[then].argmax(axis=1)] == truth
     after = np.array(newest.classes)[newest.proba[now].argmax(axis=1)] == truth
     better, worse = int((after & ~before).sum()), int((before & ~after).sum())
-    found = mcnemar(after, before)
+    if newest.groups is None:
+        found = mcnemar(after, before)
+    else:
+        found = of_groups(after, before, np.unique(newest.groups[now], return_inverse=True)[1], rng)
     says = "which chance alone would seldom give" if found.p < level else "which chance alone may give"
+    if better + worse < LEAST_PAIRS_BY_SIGN:
+        says = "too few to tell it from chance"
     sentence = (
         f"Since round {first.round} the model has come to get {better:,} holdout items right and {worse:,} wrong, of "
         f"{len(shared):,}, {says} (p = {found.p:.2g}, {found.test}). It assumes that {found.assumes}."
@@ -140,6 +152,15 @@ def _against_first(first: Predictions, newest: Predictions, level: float) -> dic
         "p": found.p,
         "sentence": sentence,
     }
+
+
+def of_groups(
+    right: NDArray[np.bool_], other: NDArray[np.bool_], groups: NDArray[np.intp], rng: np.random.Generator
+) -> Tested:
+    """That two models are right equally often: (n,) hits of each on the same items, of `groups` 0..n_groups-1."""
+    hits = (np.where(mask[:, None], [1.0, 0.0], [0.0, 1.0]) for mask in (right, other))
+    truth = np.zeros(len(right), dtype=np.int64)
+    return swapped("accuracy", truth, *hits, ("right", "wrong"), resamples=SWAPS, rng=rng, groups=groups)
 
 
 def _open(project: Project, found: Analysis) -> Predictions:

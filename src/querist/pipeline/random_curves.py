@@ -10,6 +10,7 @@ import numpy as np
 
 from querist.config import Settings
 from querist.core.hashing import key_of
+from querist.core.types import Codes, Indices
 from querist.stages.evaluation.metrics import higher_is_better
 from querist.stages.evaluation.savings import LEAST_REPEATS, Baseline
 from querist.store.analyses import Analysis, add_analysis
@@ -23,12 +24,13 @@ ELSEWHERE = ("source", "format", "context")
 
 @dataclass(frozen=True)
 class RandomCurve:
-    """Where a baseline comes from, in words; its values are higher-is-better."""
+    """Where a baseline comes from, in words; its values are higher-is-better. `holdout` is the key of its holdout."""
 
     source: str
     how: str
     cannot_tell: list[str]
     baseline: Baseline
+    holdout: str | None
 
 
 def learner_key(settings: Settings) -> str:
@@ -37,7 +39,16 @@ def learner_key(settings: Settings) -> str:
     return key_of({**parts, "data": {k: v for k, v in parts["data"].items() if k not in ELSEWHERE}})
 
 
-def keep_simulation(project: Project, found: Mapping[str, Any]) -> None:
+def holdout_key(positions: Indices, codes: Codes, classes: Sequence[str]) -> str:
+    """Hash of the items of a holdout and their classes: equal where two values of a metric can be compared."""
+    order = np.argsort(positions)
+    present, of = np.unique(codes[order], return_inverse=True)
+    names = [classes[code] for code in present]
+    by_name = np.argsort(np.argsort(names))
+    return key_of(positions[order].astype(np.int64), by_name[of].astype(np.int64), sorted(names))
+
+
+def keep_simulation(project: Project, found: Mapping[str, Any], holdout: str) -> None:
     """Records what a simulation found, without the queries of its runs; nothing where the ledger may not be written."""
     if project.ledger.read_only:
         return
@@ -47,6 +58,7 @@ def keep_simulation(project: Project, found: Mapping[str, Any]) -> None:
         "runs": [{name: run[name] for name in ("strategy", "repeat", "labels", "metrics")} for run in found["runs"]],
         "settings": project.settings_key,
         "learner": learner_key(project.settings),
+        "holdout": holdout,
         "snapshot": project.snapshot.id,
     }
     with project.ledger.begin() as tx:
@@ -56,7 +68,7 @@ def keep_simulation(project: Project, found: Mapping[str, Any]) -> None:
 def random_curves(
     simulations: Sequence[Analysis], baselines: Sequence[Analysis], settings: Settings, snapshot: str | None
 ) -> list[RandomCurve]:
-    """The curves that today's settings can be held against, the most telling one first."""
+    """The curves that today's settings can be held against, the most telling one first; some of too few runs."""
     metric, learner = settings.objective.metric, learner_key(settings)
     fitting = [_simulated(a.result, metric, snapshot) for a in reversed(simulations) if a.result["learner"] == learner]
     fitting += [
@@ -65,12 +77,17 @@ def random_curves(
         if a.result["learner"] == learner and a.result["metric"] == metric
     ]
     sign = 1.0 if higher_is_better(metric) else -1.0
+    known = [found for found in fitting if found is not None and len(found.baseline.labels) > 1]
     newest: dict[str, RandomCurve] = {}
-    for found in fitting:
-        if found is not None and len(found.baseline.curves) >= LEAST_REPEATS and len(found.baseline.labels) > 1:
-            upright = replace(found.baseline, curves=sign * found.baseline.curves)
-            newest.setdefault(found.source, replace(found, baseline=upright))
+    for found in sorted(known, key=too_few):
+        upright = replace(found.baseline, curves=sign * found.baseline.curves)
+        newest.setdefault(found.source, replace(found, baseline=upright))
     return list(newest.values())
+
+
+def too_few(found: RandomCurve) -> bool:
+    """Whether its runs are too few to tell how runs differ."""
+    return len(found.baseline.curves) < LEAST_REPEATS
 
 
 def _simulated(result: Mapping[str, Any], metric: str, snapshot: str | None) -> RandomCurve | None:
@@ -87,6 +104,7 @@ def _simulated(result: Mapping[str, Any], metric: str, snapshot: str | None) -> 
         f"learner and a holdout of {result['n_test']:,}",
         cannot_tell=cannot_tell,
         baseline=_made(labels, [run["metrics"][metric] for run in runs], float(labels[-1]), None),
+        holdout=result.get("holdout"),
     )
 
 
@@ -99,6 +117,7 @@ def _collected(result: Mapping[str, Any]) -> RandomCurve:
         baseline=_made(
             np.array(result["labels"], dtype=float), result["curves"], result["measured_to"], result["population"]
         ),
+        holdout=result.get("holdout"),
     )
 
 

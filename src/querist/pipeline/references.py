@@ -10,10 +10,11 @@ from querist.core.errors import DataError
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices, Probabilities
 from querist.pipeline.drift_rounds import newest_drift_round
-from querist.snapshots.snapshot import POOL, VALIDATION, Snapshot
-from querist.stages.monitoring.calibrate import LEAST_WINDOW
+from querist.snapshots.snapshot import POOL, Snapshot
+from querist.stages.monitoring.calibrate import LEAST_DRAWS, LEAST_WINDOW, calibrate, values_of
 from querist.stages.monitoring.reference import Reference, dump, load
 from querist.stages.monitoring.sample import Column, Sample, as_column, vocabulary
+from querist.stages.monitoring.views import views
 from querist.store.analyses import add_analysis, list_analyses
 from querist.store.models import Model, list_models
 from querist.store.rounds import get_round
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 KIND = "drift_reference"
 FOLDS = 5
+MOST_COMPARED = 2_000
 LEAST = 2 * LEAST_WINDOW
 """Items since the last drift, from which on they alone are the reference."""
 
@@ -80,10 +82,11 @@ def _make(project: Project, model: Model) -> Reference:
             f"the learner of the settings is not that of model {model.version}, so its reference cannot be made; "
             "`querist run` trains the new one first"
         )
-    positions = _positions(project, model)
-    proba = _unseen_proba(project, model, positions, features)
     with project.ledger.read() as tx:
         snapshot = Snapshot.open(project.snapshots_url, get_round(tx, model.round).snapshot)
+        drifted = newest_drift_round(tx, until=model.round)
+    positions = _positions(project, model, snapshot, None if drifted is None else drifted.since, features)
+    proba = _unseen_proba(project, model, snapshot, positions, features)
     names = [name for name in snapshot.columns() if name == "text" or name.startswith("x.")]
     items = snapshot.take(positions, names).to_pydict() if names else {}
     texts = items.get("text")
@@ -103,15 +106,18 @@ def _make(project: Project, model: Model) -> Reference:
     )
 
 
-def _positions(project: Project, model: Model) -> Indices:
-    """Items in use of pool and validation, as the model's round found them; after a drift round those since the drift,
-    where they are enough, since the past is no longer what the model meets."""
-    with project.ledger.read() as tx:
-        snapshot = Snapshot.open(project.snapshots_url, get_round(tx, model.round).snapshot)
-        drifted = newest_drift_round(tx, until=model.round)
-    used = np.flatnonzero(snapshot.primary() & np.isin(snapshot.splits(), (POOL, VALIDATION)))
-    if drifted is not None and drifted.since is not None and (used >= drifted.since).sum() >= LEAST:
-        used = used[used >= drifted.since]
+def _positions(project: Project, model: Model, snapshot: Snapshot, since: int | None, features: Any) -> Indices:
+    """Items as the model meets them, so duplicates too: those of validation and holdout, and those of the pool where
+    the encoder has not learned them by heart. After a drift round those since the drift alone, where they are enough,
+    for the past is no longer what the model meets.
+    """
+    every = np.arange(snapshot.n_items)
+    if since is not None and len(every) - since >= LEAST:
+        used = every[since:]
+    else:
+        held = np.flatnonzero(snapshot.splits() != POOL)
+        pool = np.flatnonzero(snapshot.splits() == POOL)
+        used = held if _by_heart(project, model, held, pool, features) else every
     size = project.settings.monitoring.reference_size
     if len(used) <= size:
         return used
@@ -120,8 +126,26 @@ def _positions(project: Project, model: Model) -> Indices:
     return np.sort(stream(project.settings.project.seed, model.round, KIND).choice(used, size, replace=False))
 
 
-def _unseen_proba(project: Project, model: Model, positions: Indices, features: Any) -> Probabilities:
-    """(n, n_classes) of the model; of the items it was trained on, of models that were not, as it would be of new ones.
+def _by_heart(project: Project, model: Model, held: Indices, pool: Indices, features: Any) -> bool:
+    """Whether embeddings tell the pool, which the encoder was fitted on, from items held out of it at random.
+
+    A small vocabulary learned from few texts fits them better than any other text; every window would look drifted.
+    """
+    if len(held) < LEAST_WINDOW or len(pool) < LEAST_WINDOW:
+        return False
+    rng = stream(project.settings.project.seed, model.round, KIND, "by heart")
+    some = [np.sort(rng.permutation(side)[:MOST_COMPARED]) for side in (pool, held)]
+    inside, outside = (Sample(np.zeros((len(at), 1)), features.embed(at)) for at in some)
+    both = inside.join(outside)
+    tests = views(both, ("mmd",))
+    made = calibrate(both, tests, ("mmd",), len(outside), level=0.05, draws=LEAST_DRAWS, rng=rng)
+    return bool(made.judge(values_of(inside, outside, tests)).over)
+
+
+def _unseen_proba(
+    project: Project, model: Model, snapshot: Snapshot, positions: Indices, features: Any
+) -> Probabilities:
+    """(n, n_classes) of the model; of the items it was trained on, and their duplicates, of models that were not.
 
     Without that the reference would look surer than any window can.
     """
@@ -134,14 +158,15 @@ def _unseen_proba(project: Project, model: Model, positions: Indices, features: 
         proba[part] = learner.predict_proba(rows)
     labels = _labels(project, model)
     at, codes = labels["pool_positions"], labels["pool_codes"]
-    if len(at) < FOLDS or not np.isin(positions, at).any():
+    meant = snapshot.primaries(positions)
+    if len(at) < FOLDS or not np.isin(meant, at).any():
         return proba
     spec, _ = project.features()
     held = labels["validation_positions"]
     validation = (features.rows(held), labels["validation_codes"]) if len(held) else None
     fold = stream(settings.project.seed, model.round, KIND, "folds").permutation(len(at)) % FOLDS
     for number in range(FOLDS):
-        asked = np.isin(positions, at[fold == number])
+        asked = np.isin(meant, at[fold == number])
         if asked.any():
             rest = fold != number
             fresh = make_learner(spec, settings.learner, classes, seed=settings.project.seed, searching=False)

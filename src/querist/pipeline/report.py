@@ -26,6 +26,13 @@ def write_report(project: Project, out: Path, *, audience: Audience = "lead", si
     return out
 
 
+def live_report(project: Project, audience: Audience) -> tuple[str, str]:
+    """The report as it stands now, and the Content-Security-Policy that it needs. Raises MissingExtra."""
+    from querist.stages.reporting.html import html, policy
+
+    return html(findings(project), audience=audience), policy()
+
+
 def write_figures(project: Project, folder: Path, *, interactive: bool = False) -> list[Path]:
     """Each chart as SVG, PNG and CSV, and as a page that answers the pointer where `interactive` (0.9 MB each)."""
     from querist.stages.reporting.charts import charts

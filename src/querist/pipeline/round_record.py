@@ -12,6 +12,8 @@ from querist.config import Settings
 from querist.pipeline.conditions import Conditions, conditions, deciding, settings_by_key
 from querist.pipeline.record import learner_changes, trained_in
 from querist.stages.human_labeling.step import standing
+from querist.stages.retraining.step import TRIGGER
+from querist.store.analyses import list_analyses
 from querist.store.annotations import Annotation, annotations_of
 from querist.store.ledger import Tx
 from querist.store.models import Metric, Model, list_metrics, list_models
@@ -133,6 +135,7 @@ def _round(tx: Tx, whole: Whole, number: int) -> dict[str, Any]:
         "settings_set": {name: value for name, _, value in differing(DEFAULTS, in_force)} if in_force else {},
         "libraries": _libraries(whole, number),
         "changes": list(_changes(whole, number)),
+        "triggers": [{**a.result, "at": a.at} for a in list_analyses(tx, TRIGGER, round=number)],
         "metrics_before": _metrics(whole.metrics[number - 1]),
     }
 

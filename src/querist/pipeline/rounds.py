@@ -60,5 +60,5 @@ def completeness(project: Project, round: int | None = None) -> dict[str, Any]:
         newest = newest_round(tx)
         number = get_round(tx, 0 if newest is None else newest if round is None else round).round
         missing = queue.waiting(tx, round=number)
-    come = {until: reached(project, number, until) for until in LAST_STEPS}
+    come: dict[str, bool] = {until: reached(project, number, until) for until in LAST_STEPS}
     return {"round": number, "complete": not missing, "missing": missing, **come}

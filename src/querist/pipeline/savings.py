@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from querist.asking import items_left
 from querist.config import Settings
 from querist.pipeline.control import control_quality
 from querist.pipeline.outlook import best_value, outlook, sign_of, stopping
-from querist.pipeline.random_curves import RandomCurve, random_curves
+from querist.pipeline.random_curves import RandomCurve, holdout_key, random_curves, too_few
 from querist.stages.evaluation import savings as figures
 from querist.stages.evaluation.metrics import bounds
 from querist.stages.evaluation.step import spending
 from querist.stages.reporting import verdicts
-from querist.store.analyses import list_analyses
+from querist.store.analyses import Analysis, list_analyses
 from querist.store.annotations import Effort, effort
 from querist.store.models import Metric, current_snapshot, list_metrics
 from querist.store.steps import list_steps
@@ -39,12 +40,16 @@ class Rates:
 
 @dataclass(frozen=True)
 class Judged:
-    """A curve of random sampling held against what was reached."""
+    """A curve of random sampling held against what was reached, and why nothing can be said of it."""
 
     found: RandomCurve
     band: figures.Band
-    needed: figures.Needed
-    kind: figures.Kind
+    said: figures.Judged
+    why: str
+
+    @property
+    def kind(self) -> figures.Kind:
+        return "unknown" if self.why else self.said.kind
 
 
 def savings(project: Project) -> dict[str, Any]:
@@ -55,16 +60,18 @@ def savings(project: Project) -> dict[str, Any]:
         rounds = list_metrics(tx, name=objective.metric)
         steps, asked = list_steps(tx), effort(tx)
         simulations, baselines = (list_analyses(tx, kind, last=RECENT) for kind in ("simulation", "baseline"))
-        snapshot = current_snapshot(tx)
+        snapshot, measured = current_snapshot(tx), list_analyses(tx, "evaluation", last=1)
     evaluated = [s for s in steps if s.name == "evaluation"]
     spent, rates = spending(asked, objective), _rates(asked, settings)
     pool_left = int(evaluated[-1].result["pool_left"]) if evaluated else 0
     curves = random_curves(simulations, baselines, settings, snapshot)
-    judged = [_judge(found, rounds[-1], settings) for found in curves] if rounds else []
+    enough = [found for found in curves if not too_few(found)] if rounds else []
+    holdout = _holdout(project, measured[-1]) if enough and measured else None
+    judged = [_judge(found, rounds[-1], settings, holdout) for found in enough]
     chosen = next((j for j in judged if j.kind != "unknown"), judged[0] if judged else None)
     return {
         "baseline": None if chosen is None else _baseline(chosen, objective.metric),
-        "verdict": _verdict(chosen, rounds, rates, settings),
+        "verdict": _verdict(chosen, rounds, rates, settings, len(curves) - len(enough)),
         "cost_per_point": _cost_per_point(rounds, rates),
         "forecast": outlook(rounds, items_left(asked, settings), pool_left, settings),
         "stopping": stopping(project, rounds[-1] if rounds else None, spent) if evaluated else [],
@@ -72,12 +79,31 @@ def savings(project: Project) -> dict[str, Any]:
     }
 
 
-def _judge(found: RandomCurve, newest: Metric, settings: Settings) -> Judged:
-    sign = sign_of(newest.name)
-    random = figures.extrapolate(found.baseline, FURTHER * newest.n_labels, limit=best_value(newest.name))
+def _judge(found: RandomCurve, newest: Metric, settings: Settings, holdout: str | None) -> Judged:
+    sign, labels = sign_of(newest.name), newest.n_labels
+    random = figures.extrapolate(found.baseline, FURTHER * labels, limit=best_value(newest.name))
     band = figures.band(random, settings.evaluation.confidence)
-    needed = figures.labels_needed(band, sign * newest.value)
-    return Judged(found, band, needed, figures.judge(needed, newest.n_labels, band, random.measured_to))
+    said = figures.judge(band, sign * newest.value, labels)
+    return Judged(found, band, said, _why_unknown(found, said, holdout))
+
+
+def _holdout(project: Project, measured: Analysis) -> str:
+    arrays = project.artifacts.get_arrays(measured.result["predictions"])
+    return holdout_key(arrays["positions"], arrays["codes"], measured.result["classes"])
+
+
+def _why_unknown(found: RandomCurve, said: figures.Judged, holdout: str | None) -> str:
+    if found.holdout != holdout:
+        again = "querist simulate" if found.source == "simulation" else "querist baseline"
+        return f"the curve of random sampling was measured on another holdout than the newest model; run `{again}` again"
+    first, measured_to = found.baseline.labels[0], found.baseline.measured_to
+    guess = "" if said.guess is None else f"; by an extrapolated curve it needs about {said.guess:,.0f} for the same"
+    return {
+        "": "",
+        "begins": f"the curve of random sampling begins at {first:,.0f} labels",
+        "falls": "the curve of random sampling falls, and cannot be read backwards",
+        "extrapolated": f"random sampling was measured up to {measured_to:,.0f} labels, and not further{guess}",
+    }[said.why]
 
 
 def _baseline(judged: Judged, metric: str) -> dict[str, Any]:
@@ -96,7 +122,9 @@ def _baseline(judged: Judged, metric: str) -> dict[str, Any]:
     }
 
 
-def _verdict(judged: Judged | None, rounds: Sequence[Metric], rates: Rates, settings: Settings) -> dict[str, Any]:
+def _verdict(
+    judged: Judged | None, rounds: Sequence[Metric], rates: Rates, settings: Settings, n_short: int
+) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys(("value", "labels", "random_labels", "share", "money", "hours"))
     if not rounds:
         return {"kind": "unknown", **found, "sentence": verdicts.unknown(None, "no round has been measured yet")}
@@ -105,58 +133,44 @@ def _verdict(judged: Judged | None, rounds: Sequence[Metric], rates: Rates, sett
     reached = verdicts.Reached(newest.name, first, newest.value, newest.n_labels)
     found |= {"value": newest.value, "labels": newest.n_labels}
     if judged is None:
-        why = "there is no curve of random sampling to hold it against; run `querist baseline`"
-        return {"kind": "unknown", **found, "sentence": verdicts.unknown(reached, why)}
-    needed, share = judged.needed, asdict(figures.share_saved(judged.needed, newest.n_labels))
+        none = "there is no curve of random sampling to hold it against; run `querist baseline`"
+        few = f"a simulation needs {figures.LEAST_REPEATS} repeats of random sampling at least, to tell how runs differ"
+        return {"kind": "unknown", **found, "sentence": verdicts.unknown(reached, few if n_short else none)}
+    if judged.kind == "unknown":
+        return {"kind": "unknown", **found, "sentence": verdicts.unknown(reached, judged.why)}
+    needed = judged.said.needed
     if judged.kind in ("saved", "lost"):
         gain = asdict(figures.labels_saved(needed, newest.n_labels))
         found |= {"money": _times(gain, rates.money), "hours": _times(gain, rates.hours)}
         if found["money"] is not None:
             found["money"]["currency"] = settings.objective.currency
-    if judged.kind != "unknown":
-        found |= {"random_labels": asdict(needed), "share": share}
+    found |= {"random_labels": asdict(needed), "share": asdict(figures.share_saved(needed, newest.n_labels))}
     return {"kind": judged.kind, **found, "sentence": _sentence(judged, reached, found, settings)}
 
 
 def _sentence(judged: Judged, reached: verdicts.Reached, found: dict[str, Any], settings: Settings) -> str:
-    band = judged.band
     match judged.kind:
         case "saved":
             gains = verdicts.gains(found["money"], found["hours"], settings.objective.currency)
-            return verdicts.saved(reached, found["random_labels"], found["share"], gains, float(band.labels[-1]))
+            return verdicts.saved(reached, found["random_labels"], found["share"], gains, judged.said.guess)
         case "lost":
             return verdicts.lost(reached, found["random_labels"])
-        case "no_difference":
-            sign = sign_of(reached.metric)
-            mean, low, high = (sign * value for value in figures.at(band, reached.labels))
-            return verdicts.no_difference(reached, (mean, min(low, high), max(low, high)), found["share"])
         case _:
-            return verdicts.unknown(reached, _why_unknown(judged, reached.labels))
-
-
-def _why_unknown(judged: Judged, labels: int) -> str:
-    band, measured_to = judged.band, judged.found.baseline.measured_to
-    if labels < band.labels[0]:
-        return f"the curve of random sampling begins at {band.labels[0]:,.0f} labels"
-    if labels > band.labels[-1]:
-        return f"the curve of random sampling ends at {band.labels[-1]:,.0f} labels"
-    return (
-        f"random sampling was measured up to {measured_to:,.0f} labels, and its extrapolated curve leaves both open: "
-        f"{_or_more(judged.needed.low, band)} to {_or_more(judged.needed.high, band)} labels for the same quality"
-    )
-
-
-def _or_more(labels: float | None, band: figures.Band) -> str:
-    return f"more than {band.labels[-1]:,.0f}" if labels is None else f"{labels:,.0f}"
+            sign = sign_of(reached.metric)
+            mean, low, high = (sign * value for value in figures.at(judged.band, reached.labels))
+            return verdicts.no_difference(reached, (mean, min(low, high), max(low, high)), found["share"])
 
 
 def _cost_per_point(rounds: Sequence[Metric], rates: Rates) -> dict[str, float | None] | None:
-    """Labels, money and hours for 0.01 of the metric, from the first measured round to the newest."""
+    """Labels, money and hours for 0.01 of the metric, from the first measured round to the newest; None where that
+    gain is no more than what its measurements can be off by."""
     if len(rounds) < 2:
         return None
-    gain = sign_of(rounds[0].name) * (rounds[-1].value - rounds[0].value)
-    labels = rounds[-1].n_labels - rounds[0].n_labels
-    if gain <= 0 or labels <= 0:
+    first, newest = rounds[0], rounds[-1]
+    gain = sign_of(first.name) * (newest.value - first.value)
+    labels = newest.n_labels - first.n_labels
+    off = [(m.high - m.low) / 2 for m in (first, newest) if m.low is not None and m.high is not None]
+    if len(off) < 2 or gain <= hypot(*off) or labels <= 0:
         return None
     each = labels * POINT / gain
     return {

@@ -56,7 +56,7 @@ def sign_in(project: Project, name: str, password: str, *, address: str) -> str:
         if renewed:
             accounts.change_account(tx, name, password=renewed)
         audit.note(tx, name, "signed in", now=now, address=address)
-        return _session(project, tx, name)
+        return new_session(project, tx, name)
 
 
 def change_password(project: Project, name: str, old: str, new: str) -> str:
@@ -96,7 +96,7 @@ def follow_link(project: Project, secret: str) -> str | None:
         if link is None:
             return None
         audit.note(tx, link.name, "signed in", now=now, by="one-time link")
-        return _session(project, tx, link.name, link.role)
+        return new_session(project, tx, link.name, link.role)
 
 
 def of_session(project: Project, secret: str, *, alone: bool) -> Person | None:
@@ -130,7 +130,8 @@ def _valid(invitation: Credential | None) -> Credential:
     return invitation
 
 
-def _session(project: Project, tx: Tx, name: str, role: Role | None = None) -> str:
+def new_session(project: Project, tx: Tx, name: str, role: Role | None = None) -> str:
+    """The secret of a session, for whoever has proved to be that person."""
     now, secret = project.clock(), token_urlsafe(32)
     expires = now + timedelta(days=SESSION_DAYS)
     accounts.keep(tx, secret, Credential("session", name, role), now=now, expires=expires)
@@ -141,4 +142,4 @@ def _new_password(project: Project, tx: Tx, name: str, hashed: str, what: str) -
     accounts.change_account(tx, name, password=hashed)
     accounts.end_of_person(tx, name, "session", "invitation")
     audit.note(tx, name, what, now=project.clock())
-    return _session(project, tx, name)
+    return new_session(project, tx, name)

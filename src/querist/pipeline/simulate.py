@@ -16,7 +16,7 @@ from querist.config import Settings, parse
 from querist.core.errors import DataError, SettingError, ShapeError
 from querist.core.selection import stream
 from querist.core.types import Indices
-from querist.pipeline.random_curves import keep_simulation
+from querist.pipeline.random_curves import holdout_key, keep_simulation
 from querist.pipeline.replay import Task, in_parallel, make_strategy, run_one, score_full
 from querist.pools import prices_of
 from querist.stages.evaluation.comparison import TEST, as_json, compare
@@ -121,7 +121,7 @@ def simulate_project(
     )
     strategies = strategies or (project.settings.query.strategy, "random")
     found = _report(project.settings.project.name, task, strategies, repeats, jobs, json, progress, ids)
-    keep_simulation(project, found)
+    keep_simulation(project, found, holdout_key(task.test, task.codes[task.test], task.classes))
     return found
 
 

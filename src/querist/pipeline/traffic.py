@@ -72,7 +72,7 @@ def log_windows(
         assert rows is not None  # else there is no start
         part = rows.rows(slice(start, start + size))
         kept, sample = comparable(reference.sample, part)
-        where = {"log": str(folder), "model_version": model.version, "from": _iso(part.at[0]), "to": _iso(part.at[-1])}
+        where = {"log": str(folder), "version": model.version, "from": _iso(part.at[0]), "to": _iso(part.at[-1])}
         texts = [item_values(item).get("text", "") for item in part.items] if all(part.items) else []
         yield Window(kept, sample, where, key_of(sample.proba, sample.embeddings), texts if any(texts) else [])
 
@@ -102,7 +102,7 @@ def rows_of(project: Project, where: dict[str, Any]) -> list[Row | BadRow]:
         rows = open_source(Path(where["data"]), data)
         return [row for row in rows if where["first_row"] <= row.line <= where["last_row"]]
     until = datetime.fromisoformat(where["to"])
-    read = read_log(where["log"], where["model_version"], until=until)
+    read = read_log(where["log"], where["version"], until=until)
     if read is None:
         return []
     first = np.datetime64(datetime.fromisoformat(where["from"]).replace(tzinfo=None), "us")

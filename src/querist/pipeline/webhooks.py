@@ -65,7 +65,7 @@ def deliver_due(project: Project, now: datetime, client: Client) -> int:
     if not due:
         return 0
     with ThreadPoolExecutor(len(due)) as threads:
-        return sum(threads.map(lambda url: _deliver(project, url, now, client, secret), due))
+        return sum(threads.map(lambda url: deliver_to(project, url, now, client, secret=secret), due))
 
 
 def deliver(project: Project) -> int:
@@ -109,7 +109,13 @@ def receive_labels(project: Project, body: bytes, signature: str, parse: Callabl
         return take_labels(tx, rows, places, origin="webhook", annotator="webhook", now=now)
 
 
-def _deliver(project: Project, url: str, now: datetime, client: Client, secret: bytes) -> int:
+def deliver_to(
+    project: Project, url: str, now: datetime, client: Client, *, secret: bytes | None = None, forever: bool = False
+) -> int:
+    """Sends what is due for one receiver, signed where there is a secret, and says how many deliveries arrived.
+
+    What fails is tried again for about an hour, or `forever`.
+    """
     start, arrived, failed = time.monotonic(), 0, False
     while not failed and time.monotonic() - start < PASS_SECONDS:
         with project.ledger.begin() as tx:
@@ -118,7 +124,8 @@ def _deliver(project: Project, url: str, now: datetime, client: Client, secret: 
             break
         for number, one in enumerate(claimed, start=1):
             status, error = _attempt(one, now, client, secret)
-            wait = WAITS_SECONDS[one.attempts] if one.attempts < len(WAITS_SECONDS) else None
+            tries = min(one.attempts, len(WAITS_SECONDS) - 1) if forever else one.attempts
+            wait = WAITS_SECONDS[tries] if tries < len(WAITS_SECONDS) else None
             again = None if wait is None else now + timedelta(seconds=wait)
             failed = bool(error)
             late = failed or time.monotonic() - start >= PASS_SECONDS
@@ -132,14 +139,12 @@ def _deliver(project: Project, url: str, now: datetime, client: Client, secret: 
     return arrived
 
 
-def _attempt(one: Delivery, now: datetime, client: Client, secret: bytes) -> tuple[int | None, str]:
+def _attempt(one: Delivery, now: datetime, client: Client, secret: bytes | None) -> tuple[int | None, str]:
     """The HTTP status, if one came, and what went wrong."""
     body = one.body.encode()
-    headers = {
-        "content-type": "application/json",
-        "user-agent": f"querist/{__version__}",
-        HEADER: sign(secret, body, now=now),
-    }
+    headers = {"content-type": "application/json", "user-agent": f"querist/{__version__}"}
+    if secret is not None:
+        headers[HEADER] = sign(secret, body, now=now)
     try:
         status = client.post(one.url, body, headers)
     except DeliveryFailed as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from querist import __version__
 from querist.http import problems
 from querist.http.limits import BodyLimit, SafeHeaders
 from querist.serving.metrics import Metrics
@@ -44,7 +44,7 @@ def create_app(folder: str | Path, settings: ServingSettings | None = None) -> F
 
     app = FastAPI(
         title="querist, a served model",
-        version=__version__,
+        version=version("querist"),
         summary="Class probabilities of items, by the current version of a deployed folder.",
         docs_url=None,
         redoc_url=None,

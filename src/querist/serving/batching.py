@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -47,42 +46,58 @@ class Lane(Generic[Item, Answer]):
         self._run, self._observe, self._thread = run, observe, ThreadPoolExecutor(1, "model")
         self._max_batch, self._max_wait, self._queue_items = max_batch, max_wait, queue_items
         self._jobs: deque[_Job[Item, Answer]] = deque()
-        self._came, self._full, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._busy = False
+        self._idle = asyncio.Event()
         self._idle.set()
         self.n_waiting = 0
-        self._worker = asyncio.create_task(self._work())
 
     def submit(self, items: Sequence[Item]) -> asyncio.Future[Answer]:
         """The answer to come. Raises QueueFull at once where too many items wait."""
         if self.n_waiting and self.n_waiting + len(items) > self._queue_items:
             raise QueueFull(f"{self.n_waiting} items wait already, at most {self._queue_items} may; try again later")
-        job: _Job[Item, Answer] = _Job(items, asyncio.get_running_loop().create_future())
+        job: _Job[Item, Answer] = _Job(items, self._loop.create_future())
         self._jobs.append(job)
         self.n_waiting += len(items)
         self._idle.clear()
-        self._came.set()
-        if self.n_waiting >= self._max_batch:
-            self._full.set()
+        if not self._busy and (self._timer is None or self.n_waiting >= self._max_batch):
+            self._start()
         return job.answer
 
     async def drain(self) -> None:
         """Ends once all that was submitted is answered."""
         await self._idle.wait()
-        self._worker.cancel()
         self._thread.shutdown(wait=False)
 
-    async def _work(self) -> None:
-        overlap = False
-        while True:
-            await self._came.wait()
-            if self._max_wait and (overlap or len(self._jobs) > 1):
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._full.wait(), self._max_wait)
-            await self._answer(self._take())
-            overlap = bool(self._jobs)
-            if not self._jobs:
-                self._came.clear()
-                self._idle.set()
+    def _start(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        jobs = self._take()
+        if not jobs:
+            self._idle.set()
+            return
+        self._busy = True
+        self._observe(sum(len(job.items) for job in jobs))
+        parts = [job.items for job in jobs]
+        done = self._thread.submit(lambda: run_apart(self._run, parts))
+        done.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._finish, jobs, done.result()))
+
+    def _finish(self, jobs: list[_Job[Item, Answer]], answers: Sequence[Answer | Exception]) -> None:
+        self._busy = False
+        for job, answer in zip(jobs, answers, strict=True):
+            if job.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                job.answer.set_exception(answer)
+                job.answer.exception()  # else asyncio logs it, items and all, where whoever asked has gone meanwhile
+            else:
+                job.answer.set_result(answer)
+        if self._max_wait and 0 < self.n_waiting < self._max_batch:
+            self._timer = self._loop.call_later(self._max_wait, self._start)
+        else:
+            self._start()
 
     def _take(self) -> list[_Job[Item, Answer]]:
         taken: list[_Job[Item, Answer]] = []
@@ -93,24 +108,7 @@ class Lane(Generic[Item, Answer]):
             if not job.answer.done():  # whoever asked may have gone
                 taken.append(job)
                 n_items += len(job.items)
-        if self.n_waiting < self._max_batch:
-            self._full.clear()
         return taken
-
-    async def _answer(self, jobs: list[_Job[Item, Answer]]) -> None:
-        if not jobs:
-            return
-        self._observe(sum(len(job.items) for job in jobs))
-        parts = [job.items for job in jobs]
-        loop = asyncio.get_running_loop()
-        answers = await loop.run_in_executor(self._thread, lambda: run_apart(self._run, parts))
-        for job, answer in zip(jobs, answers, strict=True):
-            if job.answer.done():
-                continue
-            if isinstance(answer, Exception):
-                job.answer.set_exception(answer)
-            else:
-                job.answer.set_result(answer)
 
 
 def run_apart(run: Run[Item, Answer], parts: Sequence[Sequence[Item]]) -> Sequence[Answer | Exception]:

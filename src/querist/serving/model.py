@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from querist import plugins
+import querist.plugins as plugins
 from querist.config.data import DataSettings, PreprocessingSettings
 from querist.core.errors import DataError, QueristError
 from querist.core.types import Codes, Matrix, Probabilities, Scores

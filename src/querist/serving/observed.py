@@ -17,7 +17,7 @@ from querist.serving.metrics import Metrics
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 QUIET = ("/healthz", "/readyz", "/metrics")
-"""Asked every few seconds by machines; logged only when they fail."""
+"""Asked every few seconds by machines; logged only where they break."""
 log = logging.getLogger("querist.serving")
 
 
@@ -52,7 +52,7 @@ class Observed:
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.requests.labels(route, status).inc()
             self._metrics.seconds.labels(route).observe(seconds)
-            if log.isEnabledFor(logging.INFO) and (route not in QUIET or status >= 400):
+            if log.isEnabledFor(logging.INFO) and (route not in QUIET or status == 500):
                 line = {"event": "request", "request_id": request_id, "method": scope["method"], "route": route}
                 log.info("request", extra={"fields": line | {"status": status, "ms": round(seconds * 1e3, 2)} | fields})
 

@@ -139,8 +139,10 @@ class Switch:
             stable = current(self._folder)
             if stable is None:
                 raise DataError(f"{self._folder} has no current version; promote one")
-            rollout = read_rollout(self._folder, self._settings)
             await give("stable", stable)
+        rollout = was.rollout
+        with suppress(QueristError), self._reported():  # must not stand in the way of a new version, or of the way back
+            rollout = read_rollout(self._folder, self._settings)
         for role, version in _beside(rollout, stable):
             with suppress(QueristError), self._reported():
                 await give(role, version)

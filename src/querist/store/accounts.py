@@ -9,32 +9,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 
 from querist.core.hashing import sha256
 from querist.store.ledger import Tx, iso
-from querist.store.tables import credentials, users
+from querist.store.tables import credentials, identities, users
 
 Role = Literal["annotator", "lead", "admin"]
 ROLES: tuple[Role, ...] = ("annotator", "lead", "admin")
 """Each may do what those before it may."""
 Kind = Literal["session", "token", "invitation", "link"]
 ID_LENGTH = 12
+_ACCOUNTS = select(users, exists().where(identities.c.name == users.c.name).label("bound"))
 
 
 @dataclass(frozen=True)
 class Account:
-    """`password` is an argon2 hash, None until the person has chosen one."""
+    """`password` is an argon2 hash, None until the person has chosen one; `bound` accounts come in by a provider."""
 
     name: str
     role: Role
     password: str | None = None
     disabled: bool = False
     at: str = ""
+    bound: bool = False
 
     @property
     def state(self) -> Literal["active", "invited", "disabled"]:
-        return "disabled" if self.disabled else "active" if self.password else "invited"
+        return "disabled" if self.disabled else "active" if self.password or self.bound else "invited"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Credential:
 
 
 def add_account(tx: Tx, account: Account, *, now: datetime) -> None:
-    tx.execute(insert(users).values(**{**vars(account), "at": iso(now)}))
+    values = {**vars(account), "at": iso(now)}
+    del values["bound"]
+    tx.execute(insert(users).values(**values))
 
 
 def change_account(tx: Tx, name: str, **values: Any) -> None:  # Any: of the columns
@@ -60,12 +64,12 @@ def change_account(tx: Tx, name: str, **values: Any) -> None:  # Any: of the col
 
 
 def find_account(tx: Tx, name: str) -> Account | None:
-    row = tx.execute(select(users).where(users.c.name == name)).one_or_none()
+    row = tx.execute(_ACCOUNTS.where(users.c.name == name)).one_or_none()
     return Account(**row._mapping) if row else None
 
 
 def list_accounts(tx: Tx) -> list[Account]:
-    found = [Account(**row._mapping) for row in tx.execute(select(users))]
+    found = [Account(**row._mapping) for row in tx.execute(_ACCOUNTS)]
     return sorted(found, key=lambda account: account.name)  # each database sorts text its own way
 
 

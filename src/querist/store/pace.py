@@ -36,17 +36,6 @@ class Batch(NamedTuple):
     newest: str | None
 
 
-class Agreed(NamedTuple):
-    """Over items with several answers that stand: `pairs` of answers to one item, those that say the `same`, the same
-    with each item weighing as its `answers` (`weighted`), and how often each class was given."""
-
-    pairs: int
-    same: int
-    weighted: float
-    answers: int
-    often: tuple[int, ...]
-
-
 def answer_times(tx: Tx, bounds: Sequence[float]) -> Times:
     """Answers that were undone or corrected count: their time was spent."""
     bin_ = case(*[(given.c.seconds <= bound, at) for at, bound in enumerate(bounds)], else_=len(bounds)).label("bin")
@@ -70,29 +59,11 @@ def oldest_waiting(tx: Tx) -> str | None:
     return found
 
 
-def agreed(tx: Tx) -> Agreed:
-    """Without skips, rulings and gold items."""
-    shared = select(given.c.item).where(*_ANSWER).group_by(given.c.item).having(func.count() > 1)
-    votes = (
-        select(given.c.item, given.c.label, func.count(given.c.annotator.distinct()).label("n"))
-        .where(given.c.item.in_(shared), given.c.label.is_not(None), ~_RULING, ~_GOLD, *_ANSWER[:1], *queue.stands())
-        .group_by(given.c.item, given.c.label)
-        .cte("votes")
+def shared_labels(tx: Tx) -> list[tuple[str, str, int]]:
+    """(item, label, how many gave it) of pool items that were answered more than once, without rulings and gold."""
+    shared = select(given.c.item).group_by(given.c.item).having(func.count() > 1)  # the index alone tells
+    votes = select(given.c.item, given.c.label, func.count(given.c.annotator.distinct())).where(
+        given.c.item.in_(shared), given.c.label.is_not(None), ~_RULING, ~_GOLD, given.c.split == "pool"
     )
-    n = func.sum(votes.c.n)
-    items = (
-        select(votes.c.item, n.label("n"), func.sum(votes.c.n * (votes.c.n - 1)).label("same"))
-        .group_by(votes.c.item)
-        .having(n > 1)
-        .cte("items")
-    )
-    total = select(
-        func.sum(items.c.n * (items.c.n - 1)),
-        func.sum(items.c.same),
-        func.sum(items.c.same * 1.0 / (items.c.n - 1)),
-        func.sum(items.c.n),
-    )
-    pairs, same, weighted, answers = tx.execute(total).one()
-    by_class = select(func.sum(votes.c.n)).join(items, items.c.item == votes.c.item).group_by(votes.c.label)
-    often = tuple(int(n) for n in tx.execute(by_class).scalars())
-    return Agreed(int(pairs or 0), int(same or 0), float(weighted or 0.0), int(answers or 0), often)
+    found = tx.execute(votes.where(*queue.stands()).group_by(given.c.item, given.c.label))
+    return [(item, label, n) for item, label, n in found]

@@ -121,7 +121,7 @@ def list_wanted(tx: Tx, round: int) -> list[Wanted]:
 def count_by_round(tx: Tx) -> dict[int, int]:
     """How many items each round asked; a round that asked none is left out."""
     counted = select(queries.c.round, func.count()).group_by(queries.c.round).order_by(queries.c.round)
-    return {round: n for round, n in tx.execute(counted)}
+    return {row[0]: row[1] for row in tx.execute(counted)}
 
 
 def newest_round(tx: Tx) -> int | None:

@@ -19,12 +19,18 @@ from querist.store.tables import metrics, queries
 _RULING, _GOLD = given.c.details.like('%"adjudicated": true%'), given.c.details.like('%"gold": true%')
 
 
+AT_RANDOM = ("control", "seed_set:random", "random")
+"""Strategies of queries that were drawn at random."""
+
+
 class Given(NamedTuple):
-    """How many `people` gave an item a label, by answers that stand."""
+    """How many `people` gave an item a label, by answers that stand; the item's place and split."""
 
     item: str
     label: str
     people: int
+    position: int
+    split: str
 
 
 class Value(NamedTuple):
@@ -47,23 +53,24 @@ def control_queries(tx: Tx) -> NDArray[np.int64]:
     return np.array(tx.execute(statement).scalars().all(), dtype=np.int64)
 
 
+def random_queries(tx: Tx) -> NDArray[np.int64]:
+    """(n,) positions of all that was drawn at random: control arm, seed set, or every batch."""
+    statement = select(queries.c.position).where(queries.c.strategy.in_(AT_RANDOM))
+    return np.array(tx.execute(statement).scalars().all(), dtype=np.int64)
+
+
 def given_labels(tx: Tx) -> list[Given]:
     """Without rulings and gold items."""
     people = func.count(given.c.annotator.distinct())
-    votes = select(given.c.item, given.c.label, people).where(given.c.label.is_not(None), ~_RULING, ~_GOLD)
-    found = tx.execute(votes.where(*queue.stands()).group_by(given.c.item, given.c.label)).all()
+    item = given.c.item, given.c.position, given.c.split
+    votes = select(item[0], given.c.label, people, *item[1:]).where(given.c.label.is_not(None), ~_RULING, ~_GOLD)
+    found = tx.execute(votes.where(*queue.stands()).group_by(*item, given.c.label)).all()
     return [Given(*row) for row in found]
 
 
 def ruled_positions(tx: Tx) -> list[int]:
     """Of the items that a lead has decided."""
     return list(tx.execute(select(given.c.position).where(_RULING, *queue.stands())).scalars().all())
-
-
-def holdout_answers(tx: Tx) -> int:
-    """Answers that people gave to test items."""
-    counted = select(func.count()).select_from(given).where(given.c.split == "test", *queue.stands())
-    return int(tx.execute(counted).scalar_one())
 
 
 def metric_rows(tx: Tx, names: Collection[str]) -> list[Value]:

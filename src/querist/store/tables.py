@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     event,
 )
 from sqlalchemy.schema import DDL
@@ -185,6 +186,15 @@ credentials = _table(
     Column("expires_at", String(32)),
     Column("used_at", String(32)),
     Index("credentials_by_name", "name", "kind"),
+)
+
+identities = _table(
+    "identities",
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    UniqueConstraint("issuer", "name", name="one_subject_has_an_account"),
 )
 
 audit = _table(

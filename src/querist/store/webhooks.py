@@ -133,6 +133,11 @@ def put(tx: Tx, added: Sequence[Delivery]) -> int:
     return len(tx.execute(new, [{**vars(d), "next_at": d.next_at or d.at} for d in added]).all())
 
 
+def is_known(tx: Tx, id: str) -> bool:
+    """Whether a delivery was ever queued."""
+    return tx.execute(select(deliveries.c.seq).where(deliveries.c.id == id)).first() is not None
+
+
 def claim(tx: Tx, url: str, n: int, *, now: datetime, seconds: float) -> list[Delivery]:
     """Up to n deliveries that are due, oldest first; nobody else gets them for so many seconds."""
     due = deliveries.c.url == url, deliveries.c.state == "waiting", deliveries.c.next_at <= iso(now)

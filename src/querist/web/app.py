@@ -14,8 +14,9 @@ from querist import __version__
 from querist.http import problems
 from querist.http.limits import BodyLimit, SafeHeaders
 from querist.pipeline.labeling import Desk
+from querist.pipeline.oidc import Provider
 from querist.pipeline.project import Project
-from querist.web import auth, label_studio, lead, page, record, sign_in, tasks, webhooks
+from querist.web import auth, label_studio, lead, metrics, oidc, page, record, sign_in, tasks, webhooks
 from querist.web.deliverer import Deliverer
 from querist.web.door import Door
 from querist.web.people import Gate
@@ -60,12 +61,15 @@ def create_app(project: Project, *, gate: Gate) -> FastAPI:
     desk = Desk(project)
     if isinstance(gate, auth.Gate):
         app.include_router(sign_in.router(project, gate))
+        if project.settings.oidc.issuer:
+            app.include_router(oidc.router(project, gate, Provider(project.settings.oidc)))
     app.include_router(page.router(desk))
     app.include_router(tasks.router(desk, trainer))
     app.include_router(tasks.images(desk))
     app.include_router(record.router(project, trainer))
     app.include_router(lead.router(project, desk, trainer))
     app.include_router(webhooks.router(project))
+    app.include_router(metrics.router(project, trainer))
     app.include_router(label_studio.router(project))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 
 from querist.http.problems import Problem
@@ -19,6 +19,7 @@ from querist.pipeline.agreement import agreement
 from querist.pipeline.exports import FORMATS
 from querist.pipeline.labeling import Desk
 from querist.pipeline.project import Project
+from querist.stages.reporting.audiences import Audience
 from querist.stages.reporting.charts import learning_curve_svg
 from querist.web import figures
 from querist.web.lead_texts import lead_texts
@@ -73,12 +74,21 @@ def router(project: Project, desk: Desk, trainer: Trainer) -> APIRouter:
             settings=in_words(project.settings, words),
             formats=FORMATS,
             has_charts=_has_charts(),
+            has_report=all(map(find_spec, ("altair", "vl_convert", "mermaidx"))),
         )
 
     @pages.post("/next")
     def next_round(_: Lead) -> Response:
         trainer.look()
         return RedirectResponse("/lead?started=true", 303)
+
+    @pages.get("/report")
+    def report(_: Lead, audience: Audience = "lead") -> Response:
+        from querist.pipeline.report import live_report
+
+        page, policy = live_report(project, audience)
+        alone = f"{policy}; frame-ancestors 'none'"
+        return HTMLResponse(page, headers={"content-security-policy": alone})
 
     @pages.get("/learning-curve.svg")
     def curve(_: Lead) -> Response:

@@ -9,6 +9,7 @@ WORDS = {
     "lead_people": "People",
     "lead_agreement": "Agreement",
     "lead_review": "Review",
+    "lead_report": "The whole report, with savings, quality and risks",
     "lead_label": "Label",
     "lead_minutes": "{n} min",
     "lead_hours": "{n} h",

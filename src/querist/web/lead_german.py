@@ -9,6 +9,7 @@ WORDS = {
     "lead_people": "Personen",
     "lead_agreement": "Übereinstimmung",
     "lead_review": "Prüfen",
+    "lead_report": "Der ganze Bericht, mit Ersparnis, Güte und Risiken",
     "lead_label": "Beschriften",
     "lead_minutes": "{n} min",
     "lead_hours": "{n} h",

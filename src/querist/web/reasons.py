@@ -38,6 +38,7 @@ GERMAN = {
     "for the share of {a}": "für den Anteil von {a}",
     "for the share of {a}, likeliest of what is not read as {b}": "für den Anteil von {a}, am ehesten von dem, was "
     "nicht als {b} gelesen wird",
+    "new with a chance of {n}": "neu, mit einer Wahrscheinlichkeit von {n}",
     "costs {n}": "kostet {n}",
     "asked by {a}": "gefragt von {a}",
 }

@@ -29,7 +29,8 @@ def serve(
     gate = Gate(project, host=host, names=names)
     app = create_app(project, gate=gate)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as bound:
+    # asyncio sends small answers at once (TCP_NODELAY) only where the protocol is named; else each may wait for 40 ms.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((host, port))

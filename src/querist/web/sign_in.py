@@ -2,66 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from math import ceil
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from fastapi.templating import Jinja2Templates
 
 from querist.core.errors import AccountError
-from querist.http.attempts import Attempts, network
+from querist.http.attempts import Attempts
 from querist.pipeline import sign_in
 from querist.pipeline.project import Project
 from querist.web.auth import Gate
 from querist.web.people import Visitor
-from querist.web.sessions import same_origin, set_cookie
-from querist.web.texts import texts
+from querist.web.sessions import same_origin
+from querist.web.sign_in_page import SignInPage, address
 
-TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
 PER_NAME, PER_ADDRESS, MINUTES = 10, 50, 10
-OUR_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 Field = Annotated[str, Form()]
 
 
 def router(project: Project, gate: Gate) -> APIRouter:
-    words = texts(project.settings.labeling.language)
+    page = SignInPage(project, gate)
+    words, show, enter = page.words, page.show, page.enter
     by_name, by_address = Attempts(PER_NAME, minutes=MINUTES), Attempts(PER_ADDRESS, minutes=MINUTES)
     pages = APIRouter(include_in_schema=False)
-
-    def show(request: Request, form: str, *, status: int = 200, said: str = "", **values: str) -> Response:
-        context = {
-            "say": words,
-            "language": project.settings.labeling.language,
-            "project": project.settings.project.name,
-            "csrf": gate.csrf(request),
-            "form": form,
-            "said": said,
-            **values,
-        }
-        return TEMPLATES.TemplateResponse(request, "sign_in.html", context, status)
-
-    def enter(request: Request, secret: str, path: str = "/") -> Response:
-        response = RedirectResponse(path if OUR_PATH.fullmatch(path) else "/", 303)
-        set_cookie(request, response, gate.cookie, secret)
-        return response
 
     def guess(request: Request, name: str, form: str) -> Response | None:
         """Counts one guess at a password; the answer when there were too many, or another page sent it."""
         if not same_origin(request):
             return show(request, form, status=403, said=words["account_elsewhere"])
-        now, address = project.clock(), _address(request)
-        if wait := by_address.take(address, now=now) or by_name.take(name[:100], now=now):
-            said = words["account_wait"].format(minutes=ceil(wait / 60))
-            response = show(request, form, status=429, said=said)
-            response.headers["retry-after"] = str(ceil(wait))
-            return response
+        now = project.clock()
+        if wait := by_address.take(address(request), now=now) or by_name.take(name[:100], now=now):
+            return page.wait(request, form, wait)
         return None
 
     def guessed(request: Request, name: str) -> None:
-        by_address.give_back(_address(request))
+        by_address.give_back(address(request))
         by_name.forget(name[:100])
 
     @pages.get("/sign-in")
@@ -73,7 +48,7 @@ def router(project: Project, gate: Gate) -> APIRouter:
         if refusal := guess(request, name, "sign-in"):
             return refusal
         try:
-            secret = sign_in.sign_in(project, name, password, address=_address(request))
+            secret = sign_in.sign_in(project, name, password, address=address(request))
         except AccountError:
             return show(request, "sign-in", status=403, said=words["account_wrong"], name=name, next=next)
         guessed(request, name)
@@ -127,8 +102,3 @@ def router(project: Project, gate: Gate) -> APIRouter:
         return response
 
     return pages
-
-
-def _address(request: Request) -> str:
-    """Of the connection itself: a header could say anything."""
-    return network(request.client.host) if request.client else ""

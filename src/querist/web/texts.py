@@ -135,6 +135,10 @@ EN = {
     "account_over": "This invitation was used already or has expired. Ask for another.",
     "account_wait": "Too many attempts. Try again in {minutes} min.",
     "account_elsewhere": "This form was sent from another page. Load this page again.",
+    "account_provider": "Sign in with {name}",
+    "account_provider_down": "{name} does not answer at the moment. Try again later, or take your password.",
+    "account_provider_refused": "The sign-in through {name} did not succeed. Try once more.",
+    "account_provider_none": "{name} knows you, but no account is open for you here. Ask an admin.",
     "account_alone": "Open the address that querist serve printed: it lets you in, once.",
 }
 
@@ -269,6 +273,10 @@ DE = {
     "account_over": "Diese Einladung wurde schon benutzt oder ist abgelaufen. Bitten Sie um eine neue.",
     "account_wait": "Zu viele Versuche. Versuchen Sie es in {minutes} min wieder.",
     "account_elsewhere": "Dieses Formular kam von einer anderen Seite. Laden Sie diese Seite neu.",
+    "account_provider": "Anmelden mit {name}",
+    "account_provider_down": "{name} antwortet zurzeit nicht. Versuchen Sie es später, oder nehmen Sie Ihr Passwort.",
+    "account_provider_refused": "Die Anmeldung über {name} ist nicht gelungen. Versuchen Sie es noch einmal.",
+    "account_provider_none": "{name} kennt Sie, aber hier ist kein Konto für Sie offen. Fragen Sie die Verwaltung.",
     "account_alone": "Öffnen Sie die Adresse, die querist serve ausgegeben hat: Sie lässt Sie ein, einmal.",
 }
 

@@ -44,6 +44,12 @@ class Trainer:
         self._thread = threading.Thread(target=self._watch, name="querist-trainer", daemon=True)
         self.state = State("labeling", project.clock().isoformat())
 
+    @property
+    def _starts(self) -> bool:
+        """Whether rounds start by themselves; an orchestrator would start them as well."""
+        settings = self._project.settings
+        return settings.labeling.start_rounds and not settings.orchestration.told
+
     def start(self) -> None:
         self._thread.start()
 
@@ -89,7 +95,7 @@ class Trainer:
                 self._tell("labeling")
             else:
                 self._tell("over", why.reason, why.over)
-        elif self._asked.is_set() or (self._project.settings.labeling.start_rounds and time.monotonic() > ready):
+        elif self._asked.is_set() or (self._starts and time.monotonic() > ready):
             self._asked.clear()
             self._tell("training", why.reason)
             moved = self._run() and due(self._project) != why
@@ -101,7 +107,8 @@ class Trainer:
         return ready
 
     def _run(self) -> bool:
-        command = [sys.executable, "-m", "querist", "run", "--project", str(self._project.folder)]
+        why = f"querist serve: {self.state.why}"
+        command = [sys.executable, "-m", "querist", "run", "--project", str(self._project.folder), "--why", why]
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )

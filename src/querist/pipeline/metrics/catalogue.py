@@ -50,8 +50,9 @@ METRICS = (
     Metric(
         "querist_batch_answers_per_hour",
         "gauge",
-        "Throughput of the newest round: answers an hour between its first and its newest answer.",
-        absent="before its second answer, and where all came at one time",
+        "Throughput of the newest round, or of the one before it while it has fewer than two answers: answers an hour "
+        "between its first and its newest answer.",
+        absent="before the second answer, and where all came at one time",
     ),
     Metric(
         "querist_agreement",
@@ -62,7 +63,9 @@ METRICS = (
     ),
     # budget
     Metric(
-        "querist_spent", "gauge", "What labeling has taken: labels, money (of the project's currency), hours.",
+        "querist_spent",
+        "gauge",
+        "What labeling has taken: labels, money (of the project's currency), hours.",
         ("resource",),
     ),
     Metric("querist_budget", "gauge", "What labeling may take.", ("resource",), "without such a budget"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from querist.core.errors import MissingExtra
-from querist.pipeline.metrics.catalogue import METRICS, Metric
+from querist.pipeline.metrics.catalogue import BY_NAME, METRICS
 from querist.pipeline.metrics.values import Distribution, Value, measure
 
 if TYPE_CHECKING:
@@ -58,3 +58,34 @@ def exposition(project: Project) -> Exposition:
     except ModuleNotFoundError as error:
         raise MissingExtra("metrics for Prometheus", "web") from error
     return Exposition(project)
+
+
+def _registry(collector: Exposition) -> Any:
+    from prometheus_client import CollectorRegistry
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    return registry
+
+
+def _families(project: Project) -> Iterator[Any]:
+    """In the order of the catalogue; a metric without a series is left out."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    name = project.settings.project.name
+    found: dict[str, list[Value | Distribution]] = {}
+    for one in measure(project):
+        found.setdefault(one.name, []).append(one)
+    kinds = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily, "histogram": HistogramMetricFamily}
+    assert found.keys() <= BY_NAME.keys()
+    for metric in METRICS:
+        if metric.name not in found:
+            continue
+        family = kinds[metric.kind](metric.name, metric.about, labels=("project", *metric.labels))
+        for one in found[metric.name]:
+            if isinstance(one, Distribution):
+                buckets = [("+Inf" if bound == float("inf") else str(bound), n) for bound, n in one.buckets]
+                family.add_metric((name,), buckets=buckets, sum_value=one.sum)
+            else:
+                family.add_metric((name, *one.labels), one.value)
+        yield family

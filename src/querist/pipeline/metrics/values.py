@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from querist import __version__
 from querist.config.loop import ObjectiveSettings
+from querist.pipeline.drift_status import CHECK, alarm_of
 from querist.pipeline.metrics.catalogue import SECONDS_UP_TO
-from querist.pipeline.monitoring import CHECK, alarm_open
 from querist.pipeline.record import trained_in
 from querist.stages.evaluation.step import spending
 from querist.store import pace, queue
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from querist.pipeline.project import Project
 
 BUDGETS = {"labels": "budget_labels", "money": "budget_money", "hours": "budget_hours"}
-SHOWN = 12
-"""Digits of a model version, as in a deployed folder."""
 
 
 class Value(NamedTuple):
@@ -74,22 +73,44 @@ def _batch(tx: Tx) -> Iterator[Value]:
     number = newest_round(tx)
     if number is None:
         return
-    items, batch = count_queries(tx, number), pace.batch_answers(tx, number)
+    items = count_queries(tx, number)
     yield Value("querist_round", number)
     yield Value("querist_batch_items", items)
     yield Value("querist_batch_answered_items", items - queue.waiting(tx, round=number))
-    if batch.first and batch.newest and batch.first < batch.newest:
-        hours = (_unix(batch.newest) - _unix(batch.first)) / 3600
-        yield Value("querist_batch_answers_per_hour", (batch.answers - 1) / hours)
+    for one in (number, number - 1):
+        batch = pace.batch_answers(tx, one)
+        if batch.first and batch.newest and batch.first < batch.newest:
+            hours = (_unix(batch.newest) - _unix(batch.first)) / 3600
+            yield Value("querist_batch_answers_per_hour", (batch.answers - 1) / hours)
+            return
 
 
 def _agreement(tx: Tx) -> Iterator[Value]:
-    found = pace.agreed(tx)
-    if found.pairs:
-        yield Value("querist_agreement", found.same / found.pairs, ("raw",))
-        chance = sum(n * (n - 1) for n in found.often) / (found.answers * (found.answers - 1))
-        if chance < 1:  # Krippendorff, 2011, as `agreement.krippendorff_alpha` has it of a table
-            yield Value("querist_agreement", (found.weighted / found.answers - chance) / (1 - chance), ("alpha",))
+    for statistic, value in agreement_of(pace.shared_labels(tx)).items():
+        yield Value("querist_agreement", value, (statistic,))
+
+
+def agreement_of(given: Iterable[tuple[str, str, int]]) -> dict[str, float]:
+    """raw and alpha, as `stages.human_labeling.agreement` has them of a table, from (item, label, how many gave it).
+
+    Whatever the answers do not determine is left out. O(n).
+    """
+    votes: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for item, label, n in given:
+        votes[item].append((label, n))
+    pairs, same, weighted, often = 0, 0, 0.0, Counter[str]()
+    for told in votes.values():
+        people = sum(n for _, n in told)
+        if people > 1:
+            agreed = sum(n * (n - 1) for _, n in told)
+            pairs, same, weighted = pairs + people * (people - 1), same + agreed, weighted + agreed / (people - 1)
+            often.update(dict(told))
+    if not pairs:
+        return {}
+    answers = often.total()
+    chance = sum(n * (n - 1) for n in often.values()) / (answers * (answers - 1))
+    found = {"raw": same / pairs}
+    return found if chance == 1 else found | {"alpha": (weighted / answers - chance) / (1 - chance)}
 
 
 def _budget(tx: Tx, objective: ObjectiveSettings) -> Iterator[Value]:
@@ -127,7 +148,7 @@ def _model(tx: Tx, project: Project) -> Iterator[Value]:
         yield Value("querist_calibration_error", metrics["ece"].value)
         yield Value("querist_calibration_error_limit", limit)
     model = [m for m in list_models(tx) if m.round <= evaluated][-1]
-    yield Value("querist_model_info", 1.0, (model.version[:SHOWN],))
+    yield Value("querist_model_info", 1.0, (model.version,))
     yield Value("querist_model_labels", model.n_labels)
     yield Value("querist_model_trained_timestamp_seconds", _unix(model.at))
     trained = trained_in(steps)[model.version]
@@ -144,7 +165,7 @@ def _drift(tx: Tx, project: Project) -> Iterator[Value]:
         yield Value("querist_drift", test["value"], (test["name"],))
         yield Value("querist_drift_threshold", test["threshold"], (test["name"],))
     yield Value("querist_drift_windows_over", found["in_a_row"])
-    yield Value("querist_drift_alarm", alarm_open(tx, project, found["model_version"]))
+    yield Value("querist_drift_alarm", alarm_of(tx, found["model_version"], project.settings.monitoring).open)
     yield Value("querist_drift_checked_timestamp_seconds", _unix(newest[0].at))
 
 

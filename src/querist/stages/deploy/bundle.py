@@ -30,15 +30,14 @@ from querist.models.persistence import load
 from querist.models.projection import Projection
 
 FORMAT = 1
-FACTS, LEARNER, ENCODER, PROJECTION, CARD = (
-    "model.json",
-    "model.skops",
-    "encoder.npz",
-    "projection.npz",
-    "model-card.md",
-)
+FACTS, LEARNER, CARD = "model.json", "model.skops", "model-card.md"
+ENCODER, PROJECTION, REFERENCE = "encoder.npz", "projection.npz", "reference.npz"
 DECIDING = ("model_version", "pipeline_version", "kind", "classes", "data", "preprocessing", "learner", "abstain")
-"""The facts that an answer rests on, besides learner and encoder."""
+"""The facts that an answer rests on, besides the files."""
+BESIDE = (PROJECTION, REFERENCE, CARD)
+"""Files that no answer rests on."""
+HERE = "bundle:"
+"""Before a setting of the encoder that is a folder of the version itself."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -70,7 +69,7 @@ def write_bundle(folder: Path, facts: Mapping[str, Any], files: Mapping[str, byt
     already stays as it is."""
     named = {name: sha256(data) for name, data in files.items()}
     decided = {name: facts.get(name) for name in DECIDING}
-    version = key_of(decided, {name: named.get(name) for name in (LEARNER, ENCODER)})[:12]
+    version = key_of(decided, {name: named[name] for name in named if name not in BESIDE})[:12]
     to = _inside(folder, version)
     if to.is_dir():
         return version
@@ -78,6 +77,7 @@ def write_bundle(folder: Path, facts: Mapping[str, Any], files: Mapping[str, byt
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     for name, data in files.items():
+        (beside / name).parent.mkdir(parents=True, exist_ok=True)
         (beside / name).write_bytes(data)
     whole = {"format": FORMAT, "version": version, **facts, "files": named}
     (beside / FACTS).write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -97,7 +97,8 @@ def open_bundle(folder: Path, version: str) -> Bundle:
     """
     facts = read_facts(folder, version)
     learner = facts["learner"]
-    encoder = make_encoder(learner["encoder"], learner["encoder_params"])
+    params = {name: _located(folder, facts, value) for name, value in learner["encoder_params"].items()}
+    encoder = make_encoder(learner["encoder"], params)
     if getattr(encoder, "identity", "") != learner.get("identity", ""):
         raise SettingError(
             f"version {version} was built with other weights of the encoder {learner['encoder']!r} than are installed; "
@@ -156,6 +157,16 @@ def activate(folder: Path, version: str) -> None:
     if before is not None and before != version:
         _replace(folder / "previous", before)
     _replace(folder / "current", version)
+
+
+def _located(folder: Path, facts: Mapping[str, Any], value: Any) -> Any:  # Any: a setting
+    if not isinstance(value, str) or not value.startswith(HERE):
+        return value
+    part = value.removeprefix(HERE)
+    for name in facts["files"]:
+        if name.startswith(f"{part}/"):
+            read_file(folder, facts, name)  # whoever opens them next does not compare them
+    return str(_inside(folder, facts["version"]) / part)
 
 
 def _named(path: Path) -> str | None:

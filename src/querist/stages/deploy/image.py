@@ -20,7 +20,6 @@ RUN python3 -m venv /opt/querist \\
  && /opt/querist/bin/pip install --no-cache-dir --no-index --no-deps --find-links /wheels -r /wheels/requirements.txt
 
 FROM ${{BASE}}
-ARG MODEL={model}
 LABEL org.opencontainers.image.title="{title}" \\
       org.opencontainers.image.description="Answers of model {model_version}, served by querist {pipeline_version}" \\
       org.opencontainers.image.version="{tag}" \\
@@ -29,8 +28,8 @@ LABEL org.opencontainers.image.title="{title}" \\
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/querist/bin:$PATH
 RUN useradd --system --uid {user} --no-create-home serve
 COPY --from=build /opt/querist /opt/querist
-COPY versions/${{MODEL}} /model/versions/${{MODEL}}
-RUN echo "${{MODEL}}" > /model/current
+COPY versions/{model} /model/versions/{model}
+RUN echo {model} > /model/current
 USER {user}
 EXPOSE {port}
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s \\

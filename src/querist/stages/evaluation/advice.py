@@ -53,7 +53,9 @@ def flat(labels: ArrayLike, values: ArrayLike, precision: float | None, *, confi
 
 
 def same_predictions(first: Codes, second: Codes, n_classes: int) -> float:
-    """Cohen's kappa of two models' predicted classes (n_items,) of the same items."""
+    """Cohen's kappa of two models' predicted classes (n_items,) of the same items; 1 where all are the same."""
+    if np.array_equal(first, second):
+        return 1.0
     cells = np.bincount(first * n_classes + second, minlength=n_classes * n_classes)
     return float(cohen_kappa(cells.reshape(n_classes, n_classes)))
 

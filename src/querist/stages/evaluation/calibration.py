@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from querist.core.types import Codes, Probabilities
+
+Groups = NDArray[np.integer[Any]]
 
 BINS = 15
 """Bins of equal mass, as many as in Guo et al., 2017; fewer where there are fewer items."""
@@ -32,25 +36,36 @@ def brier(y: Codes, proba: Probabilities) -> float:
     return float((squares - 2 * proba[np.arange(len(y)), y] + 1).mean())
 
 
-def ece_limit(proba: Probabilities, confidence: float, rng: np.random.Generator, *, bins: int = BINS) -> float:
+def ece_limit(
+    proba: Probabilities,
+    confidence: float,
+    rng: np.random.Generator,
+    *,
+    bins: int = BINS,
+    groups: Groups | None = None,
+) -> float:
     """The calibration error that chance alone stays under with this `confidence`, at this number of items.
 
     Labels are redrawn from the probabilities, as if the model were perfectly calibrated: consistency resampling,
     Bröcker and Smith, 2007. Whether the prediction is right is all the error needs, so that is all that is drawn; of
-    many items, the number of hits in each bin, by the central limit theorem.
+    many items, the number of hits in each bin, by the central limit theorem. Items of a group (n,) have one draw
+    between them, as if they were copies.
     """
-    sure = np.sort(proba.max(axis=1)).astype(np.float64)
-    if len(sure) >= MANY_ITEMS:
+    confidences = proba.max(axis=1)
+    order = None if groups is None else np.argsort(confidences, kind="stable")
+    sure = (np.sort(confidences) if order is None else confidences[order]).astype(np.float64)
+    of = None if groups is None else np.unique(groups[order], return_inverse=True)[1]
+    if of is None and len(sure) >= MANY_ITEMS:
         spread = np.sqrt(np.add.reduceat(sure * (1 - sure), bin_starts(sure, bins)))
         gaps = np.abs(rng.normal(scale=spread, size=(RESAMPLES, len(spread)))).sum(axis=1)
         return float(np.quantile(gaps, confidence)) / len(sure)
     # Drawn to 1/65536, far below any error that matters: such numbers come and compare four times as fast.
     below = np.minimum(np.rint(sure * 65536), 65535).astype(np.uint16)
     rows = max(DRAWN_AT_ONCE // len(sure), 1)
-    errors = [
-        _error(rng.integers(65536, size=(min(rows, RESAMPLES - done), len(sure)), dtype=np.uint16) < below, sure, bins)
-        for done in range(0, RESAMPLES, rows)
-    ]
+    errors, draws = [], len(sure) if of is None else int(of.max()) + 1
+    for done in range(0, RESAMPLES, rows):
+        drawn = rng.integers(65536, size=(min(rows, RESAMPLES - done), draws), dtype=np.uint16)
+        errors.append(_error((drawn if of is None else drawn[:, of]) < below, sure, bins))
     return float(np.quantile(np.concatenate(errors), confidence))
 
 

@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 LEAST_ROUNDS = 4
 """Points that a curve of three parameters needs, so that one is left to judge the fit by."""
 BACKTESTS = 8
+COMPARABLE = 2 / 3
+"""Of a forecast's distance, in the logarithm of the labels, that an earlier one tells something of it."""
 STEEPNESS = (0.05, 2.0)
 """Exponents that learning curves of classifiers have; Viering and Loog, 2023."""
 FITTED = 200
@@ -49,8 +51,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Backtest:
-    """What the first rounds foretold for `at_labels`, and what was then `measured` there."""
+    """What the first rounds, up to `from_labels`, foretold for `at_labels`, and what was then `measured` there."""
 
+    from_labels: float
     at_labels: float
     forecast: float
     low: float
@@ -60,7 +63,10 @@ class Backtest:
 
 @dataclass(frozen=True)
 class Forecast:
-    """`to_goal` (value, low, high) are labels in all; None where the curve does not come there with `most` labels."""
+    """`to_goal` (value, low, high) are labels in all; None where the curve does not come there with `most` labels.
+
+    `backtest` are earlier forecasts about as far ahead, as measured by the logarithm of the labels.
+    """
 
     at_labels: float
     value: float
@@ -127,7 +133,8 @@ def forecast(
     error = float(np.sqrt(np.mean([(t.forecast - t.measured) ** 2 for t in tests]))) if tests else 0.0
     value, low, high = _interval(curve, at, limit, confidence, error)
     to_goal = None if goal is None else _labels_to(goal, curve, limit, confidence, error, most or 100 * x[-1])
-    return Forecast(at, value, low, high, to_goal, tests)
+    alike = [t for t in tests if np.log(t.at_labels / t.from_labels) >= COMPARABLE * np.log(at / x[-1])]
+    return Forecast(at, value, low, high, to_goal, alike)
 
 
 def _backtests(x: Floats, y: Floats, widths: Floats, further: float, limit: float, confidence: float) -> list[Backtest]:
@@ -140,7 +147,7 @@ def _backtests(x: Floats, y: Floats, widths: Floats, further: float, limit: floa
         curve = fit_curve(x[:cut], y[:cut], widths[:cut], limit=limit)
         if curve is not None:
             interval = _interval(curve, x[target], limit, confidence, 0.0)
-            found.append(Backtest(float(x[target]), *interval, float(y[target])))
+            found.append(Backtest(float(x[cut - 1]), float(x[target]), *interval, float(y[target])))
     return found
 
 

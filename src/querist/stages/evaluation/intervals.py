@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from querist.core.proportion import wilson
 from querist.core.types import Codes, Probabilities
+from querist.stages.evaluation import means
 from querist.stages.evaluation.metrics import (
     MEANS,
     OF_ITEMS,
@@ -32,7 +33,6 @@ Groups = NDArray[np.integer[Any]]
 
 BLOCK_WEIGHTS = 4_000_000
 """Item weights held at once, 32 MB."""
-MANY_ITEMS = 2_000
 
 
 def bootstrap(
@@ -51,7 +51,7 @@ def bootstrap(
     Items are drawn plainly, not by class: the holdout's class shares are themselves a sample of the pool's, and fixing
     them would make the interval of every metric that depends on them too narrow. A metric of the confusion matrix
     depends on items only through its cells, so its resamples are drawn as cells, exactly and without touching items.
-    A metric that is a mean over items is drawn as the mean of drawn items.
+    A metric that is a mean over items, such as log_loss, has a long tail that resamples lack: see `means.interval`.
     The interval spans the percentile interval as it is and moved by its bias (median of resamples against value):
     macro F1 of many small classes is lower in resamples than in the holdout, and percentiles alone then miss the truth.
     Recall and precision of one class are proportions of few items and have Wilson's interval (1927); F1 of one class
@@ -71,6 +71,8 @@ def bootstrap(
         if groups is None:
             low, high = wilson(value, int(of.sum()), confidence=confidence)
             return value, float(low), float(high)
+    if name in MEANS:
+        return value, *means.interval(MEANS[name](y, proba), confidence=confidence, groups=groups)
     values = resampled(name, y, proba, classes, resamples=resamples, rng=rng, groups=groups)
     if np.isnan(value) or not len(values):
         return float("nan"), float("nan"), float("nan")
@@ -98,9 +100,7 @@ def resampled(
     """The metric in each resample of the items, or of the groups, where it is defined: at most (resamples,)."""
     check(name, classes)
     y, proba = check_truth(y, proba, len(classes))
-    if name in MEANS and groups is None:
-        drawn = list(_means(MEANS[name](y, proba), resamples, rng))
-    elif name in OF_ITEMS:
+    if name in OF_ITEMS:
         drawn = [OF_ITEMS[name](y, proba, weights) for weights in _item_weights(len(y), resamples, rng, groups)]
     else:
         predicted, n_classes = proba.argmax(axis=1), len(classes)
@@ -182,16 +182,6 @@ def _confusions(
         drawn = _times_drawn(n_groups, n_groups + 1, size, rng)
         extra = rng.multinomial(drawn[:, -1], np.full(n_cells, 1 / n_cells))
         yield (drawn[:, :-1] @ of_group + extra * (n / n_groups)).reshape(shape)
-
-
-def _means(items: Floats, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """(n_block,) mean of as many values, drawn from (n,) with replacement; of many, by the central limit theorem."""
-    if len(items) >= MANY_ITEMS:
-        yield rng.normal(items.mean(), items.std() / np.sqrt(len(items)), size=resamples)
-        return
-    for size in _blocks(resamples, len(items)):
-        drawn = rng.integers(len(items), size=(size, len(items)), dtype=np.int32)
-        yield items[drawn].mean(axis=1)
 
 
 def _item_weights(n: int, resamples: int, rng: np.random.Generator, groups: Groups | None) -> Iterator[Floats]:

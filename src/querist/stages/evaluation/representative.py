@@ -9,18 +9,25 @@ from querist.core.types import Indices
 
 Floats = NDArray[np.float64]
 
+MOST_MISSING = 0.02
+"""Share of a draw that strata may miss because they are used up."""
 
-def post_stratify(stratum: NDArray[np.intp], pool: NDArray[np.intp], at_random: NDArray[np.bool_]) -> Floats:
-    """(n_labeled,) weights that give each stratum of labeled items its share of the pool.
 
-    `stratum` (n_labeled,) and `pool` (n_pool,) number the strata. Items drawn at random count 1 each, the others share
-    what their stratum has left to it; all is in units of a labeled item. Holt and Smith, 1979.
+def shares_of(stratum: NDArray[np.intp], pool: NDArray[np.intp]) -> Floats:
+    """(n_strata,) shares of the pool, of the strata that hold labeled items; the others have none, and these sum to 1.
+
+    `stratum` (n_labeled,) and `pool` (n_pool,) number the strata.
     """
     n = int(max(stratum.max(initial=0), pool.max(initial=0))) + 1
-    due = len(stratum) * np.bincount(pool, minlength=n) / len(pool)
-    drawn, chosen = (np.bincount(stratum[mask], minlength=n) for mask in (at_random, ~at_random))
-    each = np.divide(np.maximum(due - drawn, 0.0), chosen, out=np.zeros(n), where=chosen > 0)
-    weights: Floats = np.where(at_random, 1.0, each[stratum])
+    found = np.where(np.bincount(stratum, minlength=n) > 0, np.bincount(pool, minlength=n), 0)
+    shares: Floats = found / found.sum()
+    return shares
+
+
+def post_stratify(stratum: NDArray[np.intp], pool: NDArray[np.intp]) -> Floats:
+    """(n_labeled,) weights that sum to n_labeled and give each stratum its share of the pool. Holt and Smith, 1979."""
+    shares, held = shares_of(stratum, pool), np.bincount(stratum)
+    weights: Floats = len(stratum) * shares[stratum] / held[stratum]
     return weights
 
 
@@ -34,6 +41,26 @@ def effective_number(weights: Floats) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def draw(weights: Floats, size: int, rng: np.random.Generator) -> Indices:
-    """(size,) items one after the other, without replacement, each by its weight among those left."""
-    return rng.choice(len(weights), size, replace=False, p=weights / weights.sum())
+def reach_of(stratum: NDArray[np.intp], shares: Floats, most: int) -> int:
+    """The largest draw, of `most` at the utmost, of which used-up strata are expected to miss no more than 2 %."""
+    held = np.bincount(stratum, minlength=len(shares))
+    sizes = np.arange(1, most + 1)
+    missing = np.zeros(len(sizes))
+    for share, n in zip(shares, held, strict=True):
+        missing += np.maximum(sizes * share - n, 0.0)
+    return int((missing <= MOST_MISSING * sizes).sum())
+
+
+def draw(stratum: NDArray[np.intp], shares: Floats, size: int, rng: np.random.Generator) -> Indices:
+    """(size,) labeled items one after the other, without replacement: the stratum by its share, any item of it alike.
+
+    Items of a stratum come at the times of a Poisson process whose rate is its share, so that which stratum comes next
+    does not depend on how many items it holds; one that is used up leaves its share to the others.
+    """
+    order = rng.permutation(len(stratum))
+    order = order[np.argsort(stratum[order], kind="stable")]
+    times = np.cumsum(rng.exponential(size=len(order)) / shares[stratum[order]])
+    first = np.flatnonzero(np.diff(stratum[order], prepend=-1))
+    times -= np.repeat(np.where(first > 0, times[first - 1], 0.0), np.diff(first, append=len(order)))
+    drawn: Indices = order[np.argsort(times, kind="stable")[:size]]
+    return drawn

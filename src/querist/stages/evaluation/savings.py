@@ -15,6 +15,7 @@ from querist.stages.evaluation.forecast import fit_curve
 
 Floats = NDArray[np.float64]
 Kind = Literal["saved", "no_difference", "lost", "unknown"]
+Why = Literal["", "begins", "falls", "extrapolated"]
 
 LEAST_REPEATS = 3
 NEIGHBOURS = 7
@@ -22,6 +23,7 @@ NEIGHBOURS = 7
 STEEPEST = -3.0
 """The power of the labels that a variance may fall with at most."""
 EXTRAPOLATED_POINTS = 24
+EXACT = 1e-9
 MOST_DRAWN = 0.95
 """Share of the population beyond which draws are so alike that their variance tells nothing."""
 
@@ -44,21 +46,38 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Band:
-    """The mean curve of random sampling and the interval in which one more run would lie, each (n_points,)."""
+    """The mean curve of random sampling and the interval in which one more run would lie, each (n_points,).
+
+    `mean`, `low` and `high` never fall; `centre` is the mean as it is, and `half` the half width of its interval.
+    """
 
     labels: Floats
     mean: Floats
     low: Floats
     high: Floats
+    centre: Floats
+    half: Floats
+    measured_to: float
 
 
 @dataclass(frozen=True)
 class Needed:
-    """Labels that random sampling needs; None: more than the baseline has."""
+    """Labels that random sampling needs. Without `low`: so few that the baseline begins too late to tell, `high` at
+    most; without `high`: more than were measured, `low` at least."""
 
     value: float | None
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`why` nothing can be said; `guess` are the labels needed by an extrapolated curve, which decides nothing."""
+
+    kind: Kind
+    needed: Needed
+    why: Why = ""
+    guess: float | None = None
 
 
 def extrapolate(baseline: Baseline, to: float, *, limit: float) -> Baseline:
@@ -88,7 +107,7 @@ def extrapolate(baseline: Baseline, to: float, *, limit: float) -> Baseline:
 
 
 def band(baseline: Baseline, confidence: float = 0.95) -> Band:
-    """Mean of the runs, never falling, and Student's prediction interval of one more run, never falling either.
+    """Mean of the runs and Student's prediction interval of one more run, as they are and made never to fall.
 
     Runs that share most of their labels resemble each other more than fresh ones would: of `population` labels without
     replacement, their variance is (1 - n/population) of that of fresh ones, and their mean itself varies by
@@ -112,31 +131,49 @@ def band(baseline: Baseline, confidence: float = 0.95) -> Band:
     spread = np.sqrt(own + fresh * drawn + variance / n_runs + misfit**2)
     half = float(t.ppf((1 + confidence) / 2, _freedom(baseline.curves[:, :n]))) * spread
     mean, weights = baseline.curves.mean(axis=0), 1 / np.maximum(spread, 1e-9) ** 2
-    return Band(baseline.labels, *(_rising(edge, weights) for edge in (mean, mean - half, mean + half)))
+    middle, low, high = (_rising(edge, weights) for edge in (mean, mean - half, mean + half))
+    return Band(baseline.labels, middle, low, high, centre=mean, half=half, measured_to=baseline.measured_to)
 
 
 def labels_needed(random: Band, value: float) -> Needed:
     """Where the band comes to the value: the inverse prediction (calibration) interval of the band. Eisenhart, 1939.
 
     The uncertainty of the value reached is that of one run, as it is of any run of random sampling: both are measured
-    on the same holdout, so what is peculiar to the holdout cancels.
+    on the same holdout, so what is peculiar to the holdout cancels. Of what lies beyond the measured part it is only
+    said that it does.
     """
+    end = random.measured_to
+    early, middle, late = (_crossing(random.labels, edge, value) for edge in (random.high, random.mean, random.low))
     return Needed(
-        value=_crossing(random.labels, random.mean, value),
-        low=_crossing(random.labels, random.high, value),
-        high=_crossing(random.labels, random.low, value),
+        value=middle if 0 < middle <= end else None,
+        low=min(early, end) if early else None,
+        high=None if late > end else late or float(random.labels[0]),
     )
 
 
-def judge(needed: Needed, labels: float, random: Band, measured_to: float) -> Kind:
-    """What the interval of the labels needed says of the `labels` that active learning took."""
-    if not random.labels[0] <= labels <= random.labels[-1]:
-        return "unknown"
-    if needed.low is None or needed.low > labels:
-        return "saved"
-    if needed.high is not None and needed.high < labels:
-        return "lost"
-    return "no_difference" if labels <= measured_to else "unknown"
+def judge(random: Band, reached: float, labels: float) -> Judged:
+    """What random sampling says of the value `reached` with so many `labels`.
+
+    Saved or lost is a value that lies outside the band at the same labels, as measured and as made never to fall: where
+    random sampling itself dips or falls, the second alone would find a difference that is none. Beyond what was
+    measured nothing counts as saved, and as lost what random sampling had passed before.
+    """
+    needed = labels_needed(random, reached)
+    if labels < random.labels[0]:
+        return Judged("unknown", needed, "begins")
+    if _falls(random, needed, labels):
+        return Judged("unknown", needed, "falls")
+    _, low, high = at(random, min(labels, random.measured_to))
+    middle = _crossing(random.labels, random.mean, reached)
+    guess = middle if random.measured_to < middle < np.inf else None
+    if reached < low and needed.high is not None and needed.high < labels:
+        return Judged("lost", needed)
+    if labels > random.measured_to:
+        return Judged("unknown", needed, "extrapolated", guess)
+    if reached > high:
+        return Judged("saved", needed, guess=guess)
+    least, most = needed.low and min(needed.low, labels), needed.high and max(needed.high, labels)
+    return Judged("no_difference", Needed(needed.value, least, most))
 
 
 def share_saved(needed: Needed, labels: float) -> Needed:
@@ -151,16 +188,30 @@ def labels_saved(needed: Needed, labels: float) -> Needed:
 
 
 def at(random: Band, labels: float) -> tuple[float, float, float]:
-    """The band (mean, low, high) at so many labels."""
-    mean, low, high = (float(np.interp(labels, random.labels, e)) for e in (random.mean, random.low, random.high))
-    return mean, low, high
+    """The band (mean, low, high) at so many labels: its edges as they are, or as made never to fall, if further."""
+    lows, highs = (random.low, random.centre - random.half), (random.high, random.centre + random.half)
+    low = min(float(np.interp(labels, random.labels, edge)) for edge in lows)
+    high = max(float(np.interp(labels, random.labels, edge)) for edge in highs)
+    return float(np.interp(labels, random.labels, random.mean)), low, high
 
 
-def _crossing(labels: Floats, curve: Floats, value: float) -> float | None:
-    """Labels at which a curve that never falls comes to the value, between two points by a straight line."""
+def _falls(random: Band, needed: Needed, labels: float) -> bool:
+    """Whether the mean leaves the one that never falls by more than its interval, where it would be read backwards."""
+    first = min(labels, needed.low or random.labels[0])
+    last = max(labels, needed.high or random.labels[-1])
+    before, after = np.searchsorted(random.labels, [first, last], side="right")
+    leaves = np.abs(random.centre - random.mean) > random.half + EXACT
+    return bool(leaves[before - 1 : after + 1].any())
+
+
+def _crossing(labels: Floats, curve: Floats, value: float) -> float:
+    """Labels at which a curve that never falls comes to the value, between two points by a straight line; 0 where it
+    begins above, infinite where it never comes there."""
+    if curve[0] > value:
+        return 0.0
     reached = np.flatnonzero(curve >= value)
     if not len(reached):
-        return None
+        return float(np.inf)
     place = int(reached[0])
     if place == 0:
         return float(labels[0])

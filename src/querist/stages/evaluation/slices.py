@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from querist.core.checks import blocks
 from querist.core.types import Codes, Probabilities
 from querist.stages.evaluation.intervals import Groups, bootstrap, resampled
 from querist.stages.evaluation.metrics import (
+    MEANS,
     OF_ITEMS,
     Confusion,
     Floats,
@@ -20,6 +23,9 @@ from querist.stages.evaluation.metrics import (
     of_confusion,
 )
 from querist.stages.evaluation.significance import holm
+
+Members = NDArray[np.bool_]
+"""(n_items,) which of the holdout's items are in a slice."""
 
 LEAST_ITEMS = 20
 MOST_VALUES = 30
@@ -32,6 +38,9 @@ DRAWS = (200, 3_800)
 0.00025, which Holm's correction for 200 slices leaves significant."""
 HELD = 4_000_000
 """Numbers held at once, 32 MB."""
+AREAS = frozenset(OF_ITEMS) - frozenset(MEANS)
+FEW = 10
+"""Items of a class on each side, without which the difference of two areas under curves is far from normal."""
 ENOUGH = 0.1
 """A p-value that more draws would not make significant."""
 
@@ -74,7 +83,7 @@ def slices(
             rng=rng,
             groups=own,
         )
-        p = _chance(name, y, proba, classes, members, spread, rng)
+        p = _chance(name, y, proba, classes, members, spread, rng, groups)
         row = {"column": column, "value": value, "n": int(members.sum()), "metric": name}
         rows.append({**row, "metric_value": at, "low": low, "high": high, "p": p})
     known = [row for row in rows if row["p"] is not None]
@@ -83,11 +92,16 @@ def slices(
     return [{**row, "different": row["p"] is not None and row["p"] < 1 - confidence} for row in rows], left_out
 
 
-def _parts(values: Sequence[str | None]) -> dict[str, Any] | str:
-    """(n,) members of each slice, the largest first and the others last; or why there is none."""
+def _parts(values: Sequence[str | None]) -> dict[str, Members] | str:
+    """(n,) members of each slice, the largest first and the others last; or why there is none. Values that are written
+    like the name of the others count among them."""
     named = np.array([EMPTY if value is None or value == "" else value for value in values], dtype=object)
     counts = Counter(named.tolist())
-    large = [value for value, n in sorted(counts.items(), key=lambda c: (-c[1], c[0])) if n >= LEAST_ITEMS]
+    large = [
+        value
+        for value, n in sorted(counts.items(), key=lambda c: (-c[1], c[0]))
+        if n >= LEAST_ITEMS and value != OTHERS
+    ]
     if len(large) > MOST_VALUES:
         return f"{len(large)} values of {LEAST_ITEMS} items or more, {MOST_VALUES} at most are compared"
     found = {value: named == value for value in large}
@@ -106,10 +120,10 @@ def _spread(
     classes: Sequence[str],
     rng: np.random.Generator,
     groups: Groups | None,
-) -> float | None:
-    """Standard deviation of the metric over an item of the holdout; None where parts can be drawn exactly instead."""
-    if groups is None and name not in OF_ITEMS:
-        return None
+) -> float:
+    """Standard deviation of an area under a curve over an item of the holdout; 0 for metrics that need none."""
+    if name not in AREAS:
+        return 0.0
     values = resampled(name, y, proba, classes, resamples=RESAMPLES, rng=rng, groups=groups)
     return float(values.std() * np.sqrt(len(y)))
 
@@ -119,30 +133,40 @@ def _chance(
     y: Codes,
     proba: Probabilities,
     classes: Sequence[str],
-    members: Any,
-    spread: float | None,
+    members: Members,
+    spread: float,
     rng: np.random.Generator,
+    groups: Groups | None,
 ) -> float | None:
     """p-value of the difference between slice and rest, were the slice a random part; None where there is none to see.
 
-    A metric of the confusion matrix is drawn anew for random parts of the same size, exactly: their cells follow the
-    multivariate hypergeometric distribution (a permutation test). For the others, and for items in groups, the
-    difference of two independent parts is taken as normal with the spread of the whole.
+    It is a permutation test: random parts of the same size are drawn. Of an area under a curve, which is slow to
+    compute, the difference of two independent parts is taken as normal with the spread of the whole; of fewer than
+    FEW items of a class it is not, and nothing is said.
     """
     seen = measure(name, y[members], proba[members], classes) - measure(name, y[~members], proba[~members], classes)
     if np.isnan(seen):
         return None
     n = int(members.sum())
-    if spread is not None:
+    if name in AREAS:
+        deviation = spread * np.sqrt(1 / n + 1 / (len(y) - n))
+        if deviation == 0 or _fewest(y, members, groups) < FEW:
+            return None
         from scipy.special import ndtr
 
-        deviation = spread * np.sqrt(1 / n + 1 / (len(y) - n))
-        return float(2 * ndtr(-abs(seen) / deviation)) if deviation > 0 else None
-    matrix, function = confusion_matrix(y, proba), of_confusion(name, classes)
+        return float(2 * ndtr(-abs(seen) / deviation))
+    draw: Callable[[int], Floats]
+    if groups is None and name not in MEANS:
+        draw = partial(_random_cells, confusion_matrix(y, proba), n, of_confusion(name, classes), rng)
+    else:
+        of = np.arange(len(y)) if groups is None else groups
+        k = _units(of, members)
+        if k is None:
+            return None
+        draw = partial(_random_units, *_totals(name, y, proba, classes, of), k, rng)
     apart = np.empty(0)
     for draws in DRAWS:
-        more = [_random_parts(matrix, n, b.stop - b.start, function, rng) for b in blocks(draws, HELD // matrix.size)]
-        apart = np.concatenate([apart, *more])
+        apart = np.concatenate([apart, draw(draws)])
         middle = apart.mean()  # not 0: macro F1 of a small part is lower than that of a large one
         # The part at hand is one of those that could have been drawn (Phipson and Smyth, 2010).
         p = (1 + (np.abs(apart - middle) >= abs(seen - middle) - 1e-12).sum()) / (1 + len(apart))
@@ -151,12 +175,59 @@ def _chance(
     return float(p)
 
 
-def _random_parts(
-    matrix: Confusion, n: int, draws: int, function: Callable[[Confusion], Floats], rng: np.random.Generator
+def _fewest(y: Codes, members: Members, groups: Groups | None) -> int:
+    """Items, or groups, of the rarest class in the slice or in the rest."""
+    of = np.arange(len(y)) if groups is None else groups
+    parts = (members, ~members)
+    return min(len(np.unique(of[part & (y == c)])) for part in parts for c in np.unique(y))
+
+
+def _units(of: Groups, members: Members) -> int | None:
+    """How many groups a random part takes: those of the slice; where some lie on both sides, its share of all."""
+    n_units, inside, outside = (len(np.unique(of[part])) for part in (members | True, members, ~members))
+    k = int(np.clip(round(n_units * members.mean()), n_units - outside, inside))
+    return k if 0 < k < n_units else None
+
+
+def _totals(
+    name: str, y: Codes, proba: Probabilities, classes: Sequence[str], of: Groups
+) -> tuple[Any, Callable[[Floats], Floats]]:  # Any: scipy's sparse arrays have no types
+    """(n_groups, n_sums) what each group adds, and the metric of (n_draws, n_sums) sums."""
+    from scipy.sparse import csr_array
+
+    n, n_classes, of = len(y), len(classes), np.unique(of, return_inverse=True)[1]
+    if name in MEANS:
+        added = np.stack([np.bincount(of, weights=MEANS[name](y, proba)), np.bincount(of)], axis=1)
+        return added, lambda sums: sums[:, 0] / sums[:, 1]
+    function, cells = of_confusion(name, classes), y * n_classes + proba.argmax(axis=1)
+    added = csr_array((np.ones(n), (of, cells)), shape=(int(of.max()) + 1, n_classes**2))
+    return added, lambda sums: function(sums.reshape(-1, n_classes, n_classes))
+
+
+def _random_units(
+    added: Any, function: Callable[[Floats], Floats], k: int, rng: np.random.Generator, draws: int
 ) -> Floats:
-    """(draws,) difference between n items drawn from the matrix without replacement and those that remain."""
-    filled = np.flatnonzero(matrix)
-    drawn = np.zeros((draws, matrix.size), dtype=np.int64)
-    drawn[:, filled] = rng.multivariate_hypergeometric(matrix.ravel()[filled], n, size=draws, method="marginals")
-    part = drawn.reshape(draws, *matrix.shape)
-    return function(part) - function(matrix - part)
+    """(draws,) difference between k groups drawn without replacement and those that remain."""
+    n_units, n_sums = added.shape
+    total, found = np.asarray(added.sum(axis=0)).reshape(1, -1), []
+    for block in blocks(draws, HELD // max(n_units, n_sums)):
+        keys = rng.random((block.stop - block.start, n_units), dtype=np.float32)
+        chosen = keys < np.partition(keys, k, axis=1)[:, k, None]
+        part = chosen.astype(np.float64) @ added
+        found.append(function(part) - function(total - part))
+    return np.concatenate(found)
+
+
+def _random_cells(
+    matrix: Confusion, n: int, function: Callable[[Confusion], Floats], rng: np.random.Generator, draws: int
+) -> Floats:
+    """(draws,) difference between n items drawn from the matrix without replacement and those that remain: their cells
+    follow the multivariate hypergeometric distribution."""
+    filled, found = np.flatnonzero(matrix), []
+    for block in blocks(draws, HELD // matrix.size):
+        size = block.stop - block.start
+        drawn = np.zeros((size, matrix.size), dtype=np.int64)
+        drawn[:, filled] = rng.multivariate_hypergeometric(matrix.ravel()[filled], n, size=size, method="marginals")
+        part = drawn.reshape(size, *matrix.shape)
+        found.append(function(part) - function(matrix - part))
+    return np.concatenate(found)

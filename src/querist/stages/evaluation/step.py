@@ -77,7 +77,7 @@ class Evaluation:
             )
         else:
             predictions = predict_holdout(inputs.model, *known["test"], ctx)
-            metrics, warnings = self._measure(inputs.model, predictions, len(known["pool"][0]), ctx)
+            metrics, warnings = self._measure(inputs.model, predictions, ctx)
         objective = ctx.settings.objective
         goal = next((m for m in metrics if m.name == objective.metric), None)
         stop = decide(
@@ -117,7 +117,7 @@ class Evaluation:
         )
 
     def _measure(
-        self, model: Model, predictions: dict[str, NDArray[Any]], n_labels: int, ctx: Context
+        self, model: Model, predictions: dict[str, NDArray[Any]], ctx: Context
     ) -> tuple[list[Metric], list[str]]:
         settings = ctx.settings.evaluation
         y, proba = predictions["codes"].astype(np.int64), predictions["proba"]
@@ -138,11 +138,11 @@ class Evaluation:
             for name in ("precision", "recall", "f1"):
                 found.setdefault(f"{name}:{row['class']}", (row[name], None, None))
         ece = expected_calibration_error(y, proba)
-        limit = ece_limit(proba, settings.confidence, rng)
+        limit = ece_limit(proba, settings.confidence, rng, groups=predictions.get("groups"))
         found |= {"ece": (ece, None, None), "ece_limit": (limit, None, None), "brier": (brier(y, proba), None, None)}
         warned = warning(ece, limit, settings.calibration_tolerance)
         metrics = [
-            Metric(ctx.round, name, model.version, value, _known(low), _known(high), len(y), n_labels)
+            Metric(ctx.round, name, model.version, value, _known(low), _known(high), len(y), model.n_labels)
             for name, (value, low, high) in found.items()
             if np.isfinite(value)
         ]
@@ -150,6 +150,12 @@ class Evaluation:
         undefined = sorted(set(found) - {m.name for m in metrics})
         if undefined:
             warnings.append(f"undefined on this holdout: {', '.join(undefined)}; label holdout items of more classes")
+        goal, (value, *bounds) = ctx.settings.objective, found[ctx.settings.objective.metric]
+        if goal.goal is not None and np.isfinite(value) and not np.isfinite(bounds).all():
+            warnings.append(
+                f"this holdout gives {goal.metric} no interval, so its goal cannot be met yet; label more holdout items "
+                "of each class"
+            )
         return metrics, warnings
 
 

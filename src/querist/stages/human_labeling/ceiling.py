@@ -1,14 +1,17 @@
-"""How right one answer is, told from how far people agree: no model measures higher against such labels."""
+"""How right one answer is, told from how far people agree: a perfect model measures about that against such labels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from querist.core.proportion import wilson
 from querist.core.types import Codes
 
+Holdout = Literal["single", "resolved", "given"]
+"""Whose the holdout's labels are: of one person each, of several together, or those that came with the data."""
 LEAST = 20
 """Items with several answers, without which nothing is said."""
 
@@ -31,7 +34,8 @@ def ceiling(given: Codes, *, confidence: float = 0.95) -> Ceiling | None:
     Two people say the same where both are right, or both wrong in the same way: A = p^2 + (1 - p)^2 h, where h is how
     concentrated wrong answers are, from 1 / (n_classes - 1) (anything) to 1 (always the same), taken from which
     classes are mixed up. That takes people as about equally good and their errors as independent: those who err on
-    the same hard items look better than they are, so it is a ceiling. The interval draws items.
+    the same hard items look better than they are, and one who guesses among good ones makes all look worse. It speaks
+    of these items: those that a strategy asked are harder than others. The interval draws items.
     """
     n_classes = given.shape[1]
     people = given.sum(axis=1)
@@ -62,16 +66,25 @@ def concentration(given: Codes) -> float:
     return float(((shares**2).sum(axis=1) * total).sum() / total.sum())
 
 
-def said(limit: Ceiling, *, accuracy: float | None, by_people: bool) -> str:
-    """What it means for a model of this `accuracy` on a holdout that people labeled, or whose labels came with it."""
+def said(limit: Ceiling, *, at_random: bool, holdout: Holdout, accuracy: float | None) -> str:
+    """What it means for a model of this `accuracy` on the holdout; `at_random` where the items of `limit` are of the
+    holdout or were drawn at random, not chosen by a strategy."""
     found = (
-        f"two people agree on {limit.agreed:.0%} of {limit.n_items:,} items, so one answer is right {limit.value:.0%} "
-        f"of the time ({limit.low:.0%} to {limit.high:.0%}; less where people err together), and a perfect model "
-        "measures no higher against such labels"
+        f"two people agree on {limit.agreed:.0%} of {limit.n_items:,} items{'' if at_random else ' asked'}, so one answer "
+        f"is right about {limit.value:.0%} of the time ({limit.low:.0%} to {limit.high:.0%} if people are equally good; "
+        "less where they err together)"
     )
-    if not by_people:
+    if not at_random:
+        return (
+            f"{found}; the items asked are harder than those of the holdout, of which this says little: let several "
+            "people label some of the holdout"
+        )
+    if holdout == "given":
         return f"{found}; the holdout's labels came with the data, and it holds for them if they are as noisy"
-    if accuracy is not None and accuracy >= limit.low:
+    if holdout == "resolved":
+        return f"{found}; what several answers say together is right more often, so a model may measure more than that"
+    found += "; a perfect model measures about that against labels of one person each"
+    if accuracy is not None and accuracy >= limit.high:
         return (
             f"{found}; the model has reached it ({accuracy:.0%}), so it takes better labels to see more, not more of "
             "them: let several people label the holdout"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
+from querist.asking import CONTROL
 from querist.core.errors import SettingError
 from querist.store.annotations import Annotation
 from querist.store.ledger import iso
@@ -141,7 +142,7 @@ def changes(
             continue
         details: dict[str, Any] = {SOURCE: _origin(place, root, given["updated_at"])}
         if "prediction" in query.payload:
-            details["shown"] = shown
+            details["shown"] = "never" if query.strategy == CONTROL else shown
         if query.payload.get("gold"):
             details["gold"] = True
         made.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,27 @@ def calibrate(
             columns.append(view.compare((totals[name] - inside) / (n - size), inside / size, n - size, size))
         parts.append(np.column_stack(columns))
     return Calibration(tuple(tests), deciding, size, level, np.concatenate(parts))
+
+
+def confirm(
+    found: Judgement,
+    calibration: Calibration,
+    reference: Sample,
+    window: Sample,
+    tests: Mapping[str, View],
+    values: Mapping[str, float],
+    rng: np.random.Generator,
+) -> Judgement:
+    """What is over its threshold also by a permutation test of reference and window together.
+
+    The reference alone cannot tell how often something comes that it happens not to hold: a rare class, a rare word.
+    Exact where items are exchangeable. Pitman, 1937.
+    """
+    pooled, size = reference.join(window), len(window)
+    level, draws = calibration.level, len(calibration.null)
+    again = calibrate(pooled, tests, calibration.deciding, size, level=level, draws=draws, rng=rng).judge(values)
+    over = tuple(name for name in found.over if name in again.over)
+    return replace(found, together=max(found.together, again.together), over=over)
 
 
 def values_of(reference: Sample, window: Sample, tests: Mapping[str, View]) -> dict[str, float]:

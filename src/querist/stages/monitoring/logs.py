@@ -25,8 +25,8 @@ MOST_PENDING = 50_000
 
 
 def schema() -> Any:  # Any: a pyarrow schema, imported late
-    """Columns of the log. `version` is what is deployed and `model_version` the project's model in it; `n_chars`,
-    `unseen` and `item` (the input as JSON) are null where they are not kept."""
+    """Columns of the log. `version` is the project's model version; `n_chars`, `unseen` and `item` (the input as JSON)
+    are null where they are not kept."""
     import pyarrow as pa
 
     return pa.schema(
@@ -34,7 +34,6 @@ def schema() -> Any:  # Any: a pyarrow schema, imported late
             ("at", pa.timestamp("us", tz="UTC")),
             ("request_id", pa.string()),
             ("version", pa.string()),
-            ("model_version", pa.string()),
             ("label", pa.string()),
             ("confidence", pa.float32()),
             ("entropy", pa.float32()),
@@ -89,7 +88,6 @@ class PredictionLog:
         *,
         at: datetime,
         version: str,
-        model_version: str,
         request_ids: Sequence[str],
         classes: Sequence[str],
         proba: Probabilities,
@@ -107,7 +105,6 @@ class PredictionLog:
             "at": [at] * n,
             "request_id": list(request_ids),
             "version": [version] * n,
-            "model_version": [model_version] * n,
             "label": [classes[code] for code in proba.argmax(axis=1)],
             "confidence": proba.max(axis=1),
             "entropy": entropy(proba).astype(np.float32),
@@ -191,7 +188,7 @@ class Logged:
 
     at: NDArray[np.datetime64]
     request_ids: tuple[str, ...]
-    model_version: str
+    version: str
     proba: Probabilities
     embeddings: NDArray[np.float16]
     n_chars: NDArray[np.float64]
@@ -205,7 +202,7 @@ class Logged:
         return Logged(
             self.at[part],
             self.request_ids[part],
-            self.model_version,
+            self.version,
             self.proba[part],
             self.embeddings[part],
             self.n_chars[part],
@@ -218,21 +215,21 @@ def models_logged(folder: str | Path) -> list[str]:
     """Model versions in the log, the one that answered last at the end."""
     newest: dict[str, Any] = {}
     for path in _files(folder):
-        table = _read(path, columns=["at", "model_version"])
-        for row in table.group_by("model_version").aggregate([("at", "max")]).to_pylist():
-            name = row["model_version"]
+        table = _read(path, columns=["at", "version"])
+        for row in table.group_by("version").aggregate([("at", "max")]).to_pylist():
+            name = row["version"]
             newest[name] = max(row["at_max"], newest.get(name, row["at_max"]))
     return sorted(newest, key=lambda name: newest[name])
 
 
 def read_log(
-    folder: str | Path, model_version: str, *, after: datetime | None = None, until: datetime | None = None
+    folder: str | Path, version: str, *, after: datetime | None = None, until: datetime | None = None
 ) -> Logged | None:
     """Rows of one model later than `after` and not later than `until`; None where there is none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    keep = pc.field("model_version") == model_version
+    keep = pc.field("version") == version
     moment = pa.timestamp("us", tz="UTC")
     if after is not None:
         keep = keep & (pc.field("at") > pa.scalar(after, moment))
@@ -245,7 +242,7 @@ def read_log(
     return Logged(
         at=rows["at"].cast(pa.timestamp("us")).to_numpy(),
         request_ids=tuple(rows["request_id"].to_pylist()),
-        model_version=model_version,
+        version=version,
         proba=_matrix(rows["proba"]),
         embeddings=_matrix(rows["embedding"]),
         n_chars=rows["n_chars"].cast(pa.float64()).to_numpy(),

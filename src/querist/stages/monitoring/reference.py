@@ -59,7 +59,7 @@ def comparable(reference: Sample, rows: Logged) -> tuple[Sample, Sample]:
     shapes = (rows.proba.shape[1], rows.embeddings.shape[1])
     if shapes != (wanted := (reference.proba.shape[1], reference.embeddings.shape[1])):
         raise DataError(
-            f"the log of model {rows.model_version} holds {shapes[0]} classes and {shapes[1]} embedding columns, its "
+            f"the log of model {rows.version} holds {shapes[0]} classes and {shapes[1]} embedding columns, its "
             f"reference {wanted[0]} and {wanted[1]}; they are of different models, so deploy and log anew"
         )
     lengths = reference.lengths is not None and not np.isnan(rows.n_chars).any()

@@ -45,6 +45,20 @@ class Sample:
             columns={name: values[at] for name, values in self.columns.items()},
         )
 
+    def join(self, other: Sample) -> Sample:
+        """The items of both, this one's first; both hold the same parts."""
+
+        def both(mine: NDArray[Any] | None, theirs: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if mine is None or theirs is None else np.concatenate([mine, theirs])
+
+        return Sample(
+            proba=np.concatenate([self.proba, other.proba]),
+            embeddings=np.concatenate([self.embeddings, other.embeddings]),
+            lengths=both(self.lengths, other.lengths),
+            unseen=both(self.unseen, other.unseen),
+            columns={name: np.concatenate([values, other.columns[name]]) for name, values in self.columns.items()},
+        )
+
 
 def words_of(texts: Iterable[str]) -> list[set[str]]:
     return [set(WORD.findall(text.lower())) for text in texts]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,41 +46,49 @@ def views(reference: Sample, names: tuple[str, ...] | None = None) -> dict[str, 
     return {name: view for name, view in made.items() if view is not None}
 
 
-def of_classes(reference: Sample, *, compare: Callable[..., Any], says: str) -> View:
-    """Predicted classes."""
-    n_classes = reference.proba.shape[1]
-
-    def features(sample: Sample) -> Features:
-        return np.asarray(np.eye(n_classes, dtype=np.float32)[sample.proba.argmax(axis=1)])
-
-    return View(features, _of_counts(compare), says)
+def kl_classes(reference: Sample) -> View:
+    """Kullback-Leibler divergence of the predicted classes."""
+    return _of_classes(reference, statistics.kl)
 
 
-def of_entropy(reference: Sample, *, compare: Callable[..., Any], says: str) -> View:
-    """Entropies of the predictions, in BINS bins of the reference."""
-    edges = np.unique(np.quantile(entropy(reference.proba), np.linspace(0, 1, BINS + 1)[1:-1]))
-
-    def features(sample: Sample) -> Features:
-        return np.asarray(np.eye(len(edges) + 1, dtype=np.float32)[np.searchsorted(edges, entropy(sample.proba))])
-
-    return View(features, _of_counts(compare), says)
+def js_classes(reference: Sample) -> View:
+    """Jensen-Shannon divergence of the predicted classes."""
+    return _of_classes(reference, statistics.jensen_shannon)
 
 
-kl_classes = partial(of_classes, compare=statistics.kl, says="predicted classes")
-js_classes = partial(of_classes, compare=statistics.jensen_shannon, says="predicted classes")
-psi_classes = partial(of_classes, compare=statistics.psi, says="predicted classes")
-chi2_classes = partial(of_classes, compare=statistics.chi_squared, says="predicted classes")
-kl_entropy = partial(of_entropy, compare=statistics.kl, says="how unsure the model is")
-js_entropy = partial(of_entropy, compare=statistics.jensen_shannon, says="how unsure the model is")
-psi_entropy = partial(of_entropy, compare=statistics.psi, says="how unsure the model is")
+def psi_classes(reference: Sample) -> View:
+    """Population stability index of the predicted classes."""
+    return _of_classes(reference, statistics.psi)
+
+
+def chi2_classes(reference: Sample) -> View:
+    """Chi-squared statistic of the predicted classes."""
+    return _of_classes(reference, statistics.chi_squared)
+
+
+def kl_entropy(reference: Sample) -> View:
+    """Kullback-Leibler divergence of how unsure the model is, in ten bins."""
+    return _of_entropy(reference, statistics.kl)
+
+
+def js_entropy(reference: Sample) -> View:
+    """Jensen-Shannon divergence of how unsure the model is, in ten bins."""
+    return _of_entropy(reference, statistics.jensen_shannon)
+
+
+def psi_entropy(reference: Sample) -> View:
+    """Population stability index of how unsure the model is, in ten bins."""
+    return _of_entropy(reference, statistics.psi)
 
 
 def ks_entropy(reference: Sample) -> View:
+    """Kolmogorov-Smirnov statistic of how unsure the model is."""
     cuts = _cuts(entropy(reference.proba))
     return View(lambda sample: _below(entropy(sample.proba), cuts), _largest, "how unsure the model is")
 
 
 def ks_lengths(reference: Sample) -> View | None:
+    """Kolmogorov-Smirnov statistic of the lengths in characters."""
     if reference.lengths is None:
         return None
     cuts = _cuts(reference.lengths)
@@ -94,6 +101,7 @@ def ks_lengths(reference: Sample) -> View | None:
 
 
 def unseen_words(reference: Sample) -> View | None:
+    """Rise of the share of words that the reference lacks."""
     if reference.unseen is None:
         return None
 
@@ -105,6 +113,7 @@ def unseen_words(reference: Sample) -> View | None:
 
 
 def mmd(reference: Sample) -> View:
+    """Squared maximum mean discrepancy of the embeddings, by random Fourier features."""
     rng = stream(0, "mmd")
     gamma = statistics.median_gamma(reference.embeddings, rng)
     frequencies = statistics.random_features(reference.embeddings.shape[1], gamma, rng)
@@ -116,7 +125,7 @@ def mmd(reference: Sample) -> View:
 
 
 def columns(reference: Sample) -> View | None:
-    """The largest Kolmogorov-Smirnov statistic over all columns; of words, the largest change of a share."""
+    """Largest Kolmogorov-Smirnov statistic over all columns; of words, the largest change of a share."""
     if not reference.columns:
         return None
     made = {name: column_features(values) for name, values in reference.columns.items()}
@@ -141,6 +150,24 @@ def column_features(reference: Column) -> Callable[[Column], Features]:
         return np.column_stack([_below(values, cuts), np.isnan(values)]).astype(np.float32)
 
     return features
+
+
+def _of_classes(reference: Sample, compare: Callable[..., Any]) -> View:
+    n_classes = reference.proba.shape[1]
+
+    def features(sample: Sample) -> Features:
+        return np.asarray(np.eye(n_classes, dtype=np.float32)[sample.proba.argmax(axis=1)])
+
+    return View(features, _of_counts(compare), "predicted classes")
+
+
+def _of_entropy(reference: Sample, compare: Callable[..., Any]) -> View:
+    edges = np.unique(np.quantile(entropy(reference.proba), np.linspace(0, 1, BINS + 1)[1:-1]))
+
+    def features(sample: Sample) -> Features:
+        return np.asarray(np.eye(len(edges) + 1, dtype=np.float32)[np.searchsorted(edges, entropy(sample.proba))])
+
+    return View(features, _of_counts(compare), "how unsure the model is")
 
 
 def _of_counts(compare: Callable[..., Any]) -> Compare:

@@ -11,12 +11,13 @@ from querist.core.errors import SettingError
 from querist.core.selection import top_k
 from querist.core.types import Embeddings, Indices, Pool, Selection
 from querist.models.clusters import cluster_items
-from querist.stages.query_strategy.candidates import CANDIDATES_PER_QUERY
 from querist.stages.query_strategy.dal import unlike_labeled
 from querist.stages.query_strategy.distances import labeled_rows
 from querist.stages.query_strategy.kmeans import default_clusters, round_robin
 
 MOST_ROWS = 10_000
+CANDIDATES_PER_QUERY = 4
+"""What comes with drift is little, so a wide choice would be all of it, and nothing would be weighed."""
 MEASURED = "drawn at random from what has drifted, to measure the model there"
 
 
@@ -29,7 +30,7 @@ class Drift:
 
     Source: Gissin and Shalev-Shwartz, Discriminative Active Learning, 2019, for the chance; Lopez-Paz and Oquab,
         Revisiting Classifier Two-Sample Tests, 2017, for its meaning.
-    Cost: O(n d), one small fit, and k-means over 20 items a query.
+    Cost: O(n d), one small fit, and k-means over 4 items a query.
     Memory: 24 n bytes and two samples of 10,000 embeddings.
     When: an alarm said that the data drift, which opens such a round by itself. As a strategy of every round it asks
         like `dal`, weighed by uncertainty.

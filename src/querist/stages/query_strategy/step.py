@@ -137,8 +137,9 @@ class QueryStrategy:
         )
         queries = build_queries(asked, ctx)
         if n_control:
-            reasons = [CONTROL_REASON] * n_control
-            drawn = replace(self._asked(control, reasons, inputs, positions, proba, scores, ctx), strategy=CONTROL)
+            reasons = [CONTROL_REASON] * n_control  # alone: what the model thinks would sway the answers that check it
+            drawn = self._asked(control, reasons, inputs, positions, proba, scores, ctx)
+            drawn = replace(drawn, strategy=CONTROL, reasons=reasons)
             queries = mix(queries, build_queries(drawn, ctx), stream(settings.project.seed, ctx.round, "mix control"))
         if gold:
             queries = mix_gold(queries, self._gold(gold, inputs, ctx), stream(settings.project.seed, ctx.round, "gold"))

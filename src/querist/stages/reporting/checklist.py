@@ -195,7 +195,7 @@ def _logged(e: Evidence) -> Line:
 def _image(e: Evidence) -> Line:
     line = "Container image tagged with the pipeline version"
     if not e.image_files:
-        missing = "the project has no folder deploy with an image in it; add deploy/Dockerfile by `querist deploy build`"
+        missing = "there is no deployed folder with an image in it; add deploy/Dockerfile by `querist deploy build`"
         return Line(line, "red", missing, "deploy")
     if e.image_tagged is None:
         return Line(line, "amber", f"no file in deploy names an image of version {e.version}", e.image_files[0])

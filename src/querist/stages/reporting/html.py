@@ -24,6 +24,12 @@ FOLD_FROM = 25
 STATES = {"green": "✓", "amber": "!", "red": "✗"}
 
 
+def policy() -> str:
+    """The Content-Security-Policy of the page: its own style, pictures within it, and nothing else."""
+    own = b64encode(hashlib.sha256(_css().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{own}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
 def html(found: Mapping[str, Any], *, audience: Audience) -> str:
     """The page for one kind of reader. Raises MissingExtra."""
     try:
@@ -47,13 +53,12 @@ def html(found: Mapping[str, Any], *, audience: Audience) -> str:
         "pieces": in_pieces,
         "money": lambda amount: words.money(amount, found["objective"]["currency"]),
     }
-    css = (FOLDER / "report.css").read_text(encoding="utf-8")
     return pages.get_template("report.html").render(
         found=found,
         audience=audience,
         sections=sections,
-        css=Markup(css),  # noqa: S704  # a file of this package
-        css_hash=b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+        css=Markup(_css()),  # noqa: S704  # a file of this package
+        policy=Markup(policy()),  # noqa: S704  # our words
         headline=linked(found["headline"]["sentence"], found["headline"]["evidence"]),
         svg={name: Markup(inline(to_svg(chart), chart)) for name, chart in made.items()},  # noqa: S704  # our drawing
         charts={name: (chart, thinned(chart.rows)) for name, chart in made.items()},
@@ -65,6 +70,10 @@ def html(found: Mapping[str, Any], *, audience: Audience) -> str:
         settings=json.dumps(found["settings"], indent=1, ensure_ascii=False),
         **tables(found),
     )
+
+
+def _css() -> str:
+    return (FOLDER / "report.css").read_text(encoding="utf-8")
 
 
 def _diagram(found: Mapping[str, Any]) -> dict[str, str]:

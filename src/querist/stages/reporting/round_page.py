@@ -18,6 +18,7 @@ def round_page(found: Mapping[str, Any]) -> str:
         _facts(found),
         *_part(_since(found), _list(found["changes"])),
         *_part("Warnings", _list(found["warnings"])),
+        *_part("Who started it", _triggers(found["triggers"])),
         *_part("Quality on the holdout", _metrics(found)),
         *_part("Who labeled", _people(found["people"])),
         *_part("Queries", _queries(found["queries"])),
@@ -60,6 +61,12 @@ def _since(found: Mapping[str, Any]) -> str:
 
 def _list(sentences: Sequence[str]) -> str:
     return "\n".join(f"- {text(sentence)}" for sentence in sentences)
+
+
+def _triggers(triggers: Sequence[Mapping[str, Any]]) -> str:
+    if not triggers:
+        return ""
+    return table(["when", "why", "run", "where"], [(moment(t["at"]), t["why"], t["run"], t["link"]) for t in triggers])
 
 
 def _metrics(found: Mapping[str, Any]) -> str:

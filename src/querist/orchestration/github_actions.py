@@ -1,0 +1,118 @@
+"""A workflow file for GitHub Actions."""
+
+from __future__ import annotations
+
+from string import Template
+
+from querist.orchestration.cron import command_of
+from querist.orchestration.plan import Plan, quoted
+from querist.orchestration.tasks import TASKS
+
+FILE = """\
+# Active learning in GitHub Actions, for the querist project $slug. Written by querist $version: change it as you like.
+#
+# ask opens a round, and ends; people label it with `querist serve`. train looks every quarter of an hour whether the
+# round is complete, and at once when somebody sends the event querist-round-complete. The runner is your own, for the
+# project's folder must be there: set QUERIST and PROJECT below to what is right on it.
+name: querist $slug
+
+on:
+  schedule:
+${schedules}\
+  repository_dispatch:
+    types: [querist-round-complete]
+  workflow_dispatch:
+    inputs:
+      task:
+        description: What to do
+        type: choice
+        options: [ask, train]
+
+# One at a time; every step may be repeated, and goes on where it was.
+concurrency:
+  group: querist-$slug
+  cancel-in-progress: false
+
+permissions: {}
+
+env:
+  QUERIST: $command
+  PROJECT: $folder
+  RUN: github-$${{ github.run_id }}
+  LINK: $${{ github.server_url }}/$${{ github.repository }}/actions/runs/$${{ github.run_id }}
+
+jobs:
+  ask:
+    if: github.event.schedule == $asking || inputs.task == 'ask'
+    runs-on: self-hosted
+    steps:
+      - name: $ask_says
+        run: $$QUERIST $ask --project "$$PROJECT" --run-id "$$RUN-ask" --link "$$LINK"
+
+  train:
+    if: github.event_name == 'repository_dispatch' || github.event.schedule == $looking || inputs.task == 'train'
+    runs-on: self-hosted
+    outputs:
+      version: $${{ steps.gate.outputs.version }}
+    steps:
+      - name: $wait_says
+        id: complete
+        run: |
+          if $$QUERIST $wait --project "$$PROJECT"; then echo "yes=true" >> "$$GITHUB_OUTPUT"; fi
+$training
+      - name: $gate_says
+        id: gate
+        if: steps.complete.outputs.yes
+        run: |
+          $$QUERIST $gate --project "$$PROJECT" --json | tee gate.json
+          if grep -q '^  "passed": true' gate.json; then
+            sed -n 's/^  "model_version": "\\(.*\\)",$$/version=\\1/p' gate.json >> "$$GITHUB_OUTPUT"
+          fi
+
+  deploy:
+    needs: train
+    if: needs.train.outputs.version
+    runs-on: self-hosted
+${environment}\
+    env:
+      VERSION: $${{ needs.train.outputs.version }}
+    steps:
+      - name: $deploy_says
+        run: $$QUERIST $deploy "$$VERSION" --project "$$PROJECT" --by "GitHub Actions, $${{ github.actor }}"
+"""
+STEP = """\
+      - name: $says
+        if: steps.complete.outputs.yes
+        run: $$QUERIST $command --project "$$PROJECT" --run-id "$$RUN" --link "$$LINK"
+"""
+ENVIRONMENT = """\
+    environment: querist-$slug # its settings name those who must approve
+"""
+LOOKING = "*/15 * * * *"
+
+
+def github_file(plan: Plan) -> str:
+    """The text of a file for .github/workflows."""
+    of = {task.kind: task for task in TASKS}
+    training = [
+        Template(STEP).substitute(says=quoted(task.says), command=" ".join(task.command))
+        for task in TASKS
+        if task.kind == "advance"
+    ]
+    asking = LOOKING if plan.after else plan.schedule
+    return Template(FILE).substitute(
+        {f"{kind}_says": quoted(task.says) for kind, task in of.items()},
+        ask=" ".join(of["ask"].command),
+        wait=command_of(of["wait"]),
+        gate=" ".join(of["gate"].command),
+        deploy=" ".join(of["deploy"].command),
+        slug=plan.slug,
+        version=plan.version,
+        schedules="".join(f"    - cron: {quoted(one)}\n" for one in dict.fromkeys([asking, LOOKING])),
+        asking=f"'{asking}'",
+        looking=f"'{LOOKING}'",
+        command=quoted(plan.command),
+        folder=quoted(plan.folder),
+        training="".join(training).removesuffix("\n"),
+        environment=Template(ENVIRONMENT).substitute(slug=plan.slug) if plan.approve else "",
+    )
