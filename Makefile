@@ -2,11 +2,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install demo test nightly check bench bench-libraries docs
+.PHONY: install demo test systems nightly check bench bench-libraries docs
 
 install: .venv/dev.done
 demo: .venv/demo.done ; $(BIN)/querist demo
-test: install ; $(BIN)/python -m pytest -n 2
+test: install ; $(BIN)/python -m pytest -n 2 -m "not systems and not nightly"
+systems: install ; $(BIN)/python -m pytest -n 2 -m systems --durations=10
 nightly: install ; QUERIST_NIGHTLY=1 $(BIN)/python -m pytest tests/loop/test_kill.py tests/deploy/test_image.py
 check: install ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 bench: install ; $(BIN)/python benchmarks/run.py

@@ -6,21 +6,23 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from querist.config.loop import ObjectiveSettings
 from querist.core.errors import SettingError, SnapshotCorrupt
 from querist.core.proportion import wilson
 from querist.pipeline.doctor import check_settings
 from querist.pipeline.project import Project
 from querist.pipeline.quality import of_groups, predictions, quality
 from querist.stages.evaluation.significance import mcnemar
-from querist.stages.evaluation.step import Evaluation
+from querist.stages.evaluation.step import Evaluation, without_interval
 from querist.store.analyses import list_analyses
-from querist.store.models import list_metrics
+from querist.store.models import Metric, list_metrics
 
 PARTS = {
     "round",
@@ -210,6 +212,25 @@ def test_items_in_groups_widen_the_intervals_of_the_loop_and_of_quality(
         assert high - low > 1.5 * np.subtract(*wilson(last["accuracy"], n)[::-1])
     as_items = 1.96 * np.sqrt(value * (1 - value) / found["n"])
     assert (high - low) / 2 > 1.6 * as_items  # twice as wide, but for the noise of a hundred resamples
+
+
+def test_a_round_that_trains_no_model_is_measured_at_the_labels_of_its_model(project: Project) -> None:
+    project = change(project, "[learner]", '[retraining]\nwhen = "labels"\nmin_labels = 1000\n\n[learner]')
+    project.run(rounds=2, oracle="label")
+    with project.ledger.read() as tx:
+        counted = [list_metrics(tx, number)[0].n_labels for number in range(3)]
+    assert counted == [20, 20, 20]
+    assert project.status()["rounds"][-1]["labels"] == 40
+
+
+def test_a_goal_that_this_holdout_cannot_show_is_warned_of() -> None:
+    goal = ObjectiveSettings(metric="roc_auc", goal=0.9)
+    known = Metric(0, "roc_auc", "m", 1.0, 0.9, 1.0, 14, 20)
+    unknown = replace(known, low=None, high=None)
+    (said,) = without_interval(goal, [unknown])
+    assert said.startswith("roc_auc has no interval on this holdout of 14 items, so its goal cannot be met yet")
+    assert without_interval(goal, [known]) == without_interval(goal, []) == []
+    assert without_interval(ObjectiveSettings(metric="roc_auc"), [unknown]) == []
 
 
 def test_slices_may_be_named_and_do_not_change_what_the_loop_does(project: Project) -> None:

@@ -50,6 +50,51 @@ def test_of_slices_that_do_not_differ_any_is_marked_at_most_5_times_of_100(metri
     assert marked / 200 < 0.05 + 0.045  # three standard errors of 200 trials
 
 
+def test_of_equal_slices_of_many_classes_in_groups_any_is_marked_at_most_5_times_of_100() -> None:
+    """Ten classes of thirty items, every item twice: macro F1 of a part is far from normal."""
+    marked, names = 0, [f"c{i}" for i in range(10)]
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        y = rng.integers(10, size=300)
+        logits = rng.normal(size=(300, 10)) + 2.2 * np.eye(10)[y]
+        proba = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        groups = np.arange(300) // 2
+        columns = {"shop": [f"v{i % 5}" for i in groups]}
+        rows, _ = slices("macro_f1", y, proba, names, columns, confidence=0.95, rng=rng, groups=groups)
+        marked += any(row["different"] for row in rows)
+    assert marked / 60 < 0.05 + 0.085  # three standard errors of 60 trials
+
+
+def test_few_items_of_a_class_say_nothing_of_an_area_under_a_curve() -> None:
+    rng = np.random.default_rng(0)
+    for rare, told in ((18, False), (40, True)):
+        y = np.r_[np.ones(rare, dtype=int), np.zeros(300 - rare, dtype=int)]
+        score = rng.random(300)
+        rows, _ = look("roc_auc", y, np.c_[1 - score, score], {"shop": [f"v{i % 2}" for i in range(300)]})
+        assert [row["p"] is not None for row in rows] == [told, told]
+        assert all(row["metric_value"] > 0 for row in rows)
+
+
+def test_copies_taken_for_items_would_make_equal_slices_differ() -> None:
+    marked = {True: 0, False: 0}
+    for seed in range(60):
+        y, proba = (np.repeat(values, 5, axis=0) for values in answers(60, 0.8, seed))
+        groups = np.arange(300) // 5
+        for known in marked:
+            rows, _ = look(
+                "accuracy", y, proba, {"shop": [f"v{g % 3}" for g in groups]}, groups=groups if known else None
+            )
+            marked[known] += any(row["different"] for row in rows)
+    assert marked[True] / 60 < 0.05 + 0.085
+    assert marked[False] / 60 > 0.25
+
+
+def test_a_value_named_like_the_others_counts_among_them() -> None:
+    y, proba = answers(100, 0.9)
+    rows, _ = look("accuracy", y, proba, {"shop": ["big"] * 50 + ["(others)"] * 40 + ["rare"] * 10})
+    assert [(r["value"], r["n"]) for r in rows] == [("big", 50), ("(others)", 50)]
+
+
 def test_rare_values_count_together_and_missing_ones_are_a_value() -> None:
     y, proba = answers(100, 0.9)
     rows, _ = look("accuracy", y, proba, {"shop": ["big"] * 50 + [None] * 15 + [""] * 10 + ["x", "y", "z"] * 8 + ["w"]})

@@ -23,7 +23,7 @@ from querist.store.annotations import Annotation, list_annotations
 from querist.store.queue import open_items
 from querist.store.rounds import Query
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.systems
 
 
 @pytest.fixture

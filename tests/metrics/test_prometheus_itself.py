@@ -30,7 +30,7 @@ from querist.pipeline.project import Project
 from querist.stages.deploy.bundle import activate
 from querist.store.analyses import list_analyses
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.systems
 SECONDS = 90.0
 """To wait for anything; it takes a few on a machine with nothing else to do."""
 

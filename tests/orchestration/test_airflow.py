@@ -15,7 +15,7 @@ import pytest
 from querist.pipeline.triggers import triggers
 
 httpx = pytest.importorskip("httpx", reason="the extra web is not installed")
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.systems
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def test_the_command_writes_a_file_that_calls_this_interpreter(folder: Path, tmp
     assert f"{sys.executable} -m querist run --until asked" in out.read_text()
 
 
-@pytest.mark.long
+@pytest.mark.systems
 def test_cron_takes_a_round_from_its_question_to_the_served_model(shop: Any, tmp_path: Path) -> None:
     lines = shop.workflow("cron", tmp_path / "loop.cron").read_text().splitlines()
     jobs = [re.split(r"\s+", line, maxsplit=5)[5] for line in lines if line and line[0] in "0123456789*"]
@@ -167,7 +167,7 @@ def test_cron_takes_a_round_from_its_question_to_the_served_model(shop: Any, tmp
     assert json.loads(shop.querist("deploy", "status", "--json"))["current"]["model_version"].startswith("r000-")
 
 
-@pytest.mark.long
+@pytest.mark.systems
 def test_github_actions_takes_a_round_from_its_question_to_the_served_model(shop: Any, tmp_path: Path) -> None:
     flow = yaml.safe_load(shop.workflow("github-actions", tmp_path / "loop.yml", "--approve").read_text())
     assert flow["jobs"]["deploy"]["environment"] == "querist-reviews"

@@ -134,7 +134,7 @@ def test_control_items_without_a_label_are_told(start: Callable[..., Project]) -
     with project.ledger.begin() as tx:
         undone = given._replace(id="undone", label=None, supersedes=given.id, kind="undo")
         add_annotations(tx, [undone], now=project.clock())
-    project.run(rounds=1, oracle="label")
+    project.run(rounds=2, oracle="label")
     found = project.savings()["control"]
     assert (found["n"], found["drawn"]) == (9, 10)
     assert found["sentence"].endswith("; 1 more were drawn and have no label, and may be harder ones")

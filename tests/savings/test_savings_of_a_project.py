@@ -165,7 +165,7 @@ def test_a_curve_measured_on_another_holdout_decides_nothing(project: Project) -
     plant(project, lambda n: value + 0.001 * (n - 2 * labels), holdout="another")
     found = project.savings()
     assert found["verdict"]["kind"] == "unknown"
-    assert "another holdout than the newest model; run `querist simulate` again" in found["verdict"]["sentence"]
+    assert "another holdout than the newest model; repeat `querist simulate`" in found["verdict"]["sentence"]
     assert found["baseline"] is not None
 
 

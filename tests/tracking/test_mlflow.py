@@ -93,7 +93,7 @@ def check(found: dict[str, Any], project: Project) -> None:
     assert {"round", "settings", "queries.tsv", "queries_metadata.tsv"} <= set(found["artifacts"])
 
 
-@pytest.mark.long
+@pytest.mark.systems
 def test_a_database_holds_every_metric_of_every_round_once(
     run: Callable[..., Any], finished: Project, tmp_path: Path
 ) -> None:
@@ -126,7 +126,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         process.wait(30)
 
 
-@pytest.mark.long
+@pytest.mark.systems
 def test_a_server_holds_the_same(run: Callable[..., Any], server: str, finished: Project) -> None:
     check(written(run, server, finished), finished)
 

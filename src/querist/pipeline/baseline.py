@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.asking import CONTROL
 from querist.core.errors import DataError
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices
@@ -27,13 +26,13 @@ from querist.stages.evaluation.representative import (
 from querist.store.analyses import add_analysis
 from querist.store.models import list_models
 from querist.store.rounds import queries_since
+from querist.store.rows import AT_RANDOM
 from querist.store.steps import Done, list_steps
 from querist.training import codes_of
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Progress, Project
 
-AT_RANDOM = (CONTROL, "seed_set:random", "random")
 POINTS = 10
 LEAST_LABELS = 10
 SPAN = 8

@@ -41,8 +41,8 @@ ENOUGH = 50
 @dataclass(frozen=True)
 class Record:
     """What the ledger says of a project with labels; `pool` and `holdout` are positions and class codes, `groups`
-    those of the holdout's items (None where each stands for itself), `chosen`, `control`, `random` and `ruled` positions of
-    queries and of what a lead decided."""
+    those of the holdout's items (None where each stands for itself), `chosen`, `control`, `random` and `ruled`
+    positions of queries and of what a lead decided."""
 
     classes: tuple[str, ...]
     pool: tuple[Indices, Codes]

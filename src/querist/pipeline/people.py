@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from querist.store.ledger import Tx
 
 SCOPES = ("tasks", "labels", "rounds", "metrics", "admin")
-"""What a token may be for: answer tasks, move labels in and out, follow and start rounds, read metrics, or all of it."""
+"""What a token may be for: answer tasks, move labels in and out, follow and start rounds, read metrics, or all."""
 INVITATION_DAYS = 7
 NAME = re.compile(r"\w[\w.@+-]{0,63}")
 

@@ -158,9 +158,9 @@ def of_groups(
     right: NDArray[np.bool_], other: NDArray[np.bool_], groups: NDArray[np.intp], rng: np.random.Generator
 ) -> Tested:
     """That two models are right equally often: (n,) hits of each on the same items, of `groups` 0..n_groups-1."""
-    hits = (np.where(mask[:, None], [1.0, 0.0], [0.0, 1.0]) for mask in (right, other))
+    first, second = (np.where(mask[:, None], [1.0, 0.0], [0.0, 1.0]) for mask in (right, other))
     truth = np.zeros(len(right), dtype=np.int64)
-    return swapped("accuracy", truth, *hits, ("right", "wrong"), resamples=SWAPS, rng=rng, groups=groups)
+    return swapped("accuracy", truth, first, second, ("right", "wrong"), resamples=SWAPS, rng=rng, groups=groups)
 
 
 def _open(project: Project, found: Analysis) -> Predictions:

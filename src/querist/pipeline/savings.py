@@ -95,7 +95,7 @@ def _holdout(project: Project, measured: Analysis) -> str:
 def _why_unknown(found: RandomCurve, said: figures.Judged, holdout: str | None) -> str:
     if found.holdout != holdout:
         again = "querist simulate" if found.source == "simulation" else "querist baseline"
-        return f"the curve of random sampling was measured on another holdout than the newest model; run `{again}` again"
+        return f"the curve of random sampling was measured on another holdout than the newest model; repeat `{again}`"
     first, measured_to = found.baseline.labels[0], found.baseline.measured_to
     guess = "" if said.guess is None else f"; by an extrapolated curve it needs about {said.guess:,.0f} for the same"
     return {

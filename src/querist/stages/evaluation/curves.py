@@ -96,7 +96,9 @@ def _squares(groups: Groups, starts: NDArray[np.intp]) -> NDArray[np.float64]:
     bin_of[starts[1:]] = 1
     bin_of = np.cumsum(bin_of)
     pairs, sizes = np.unique(np.stack([bin_of, groups]), axis=1, return_counts=True)
-    return np.bincount(pairs[0], weights=sizes.astype(np.float64) ** 2)
+    squares = np.zeros(len(starts))
+    np.add.at(squares, pairs[0], sizes**2)
+    return squares
 
 
 def _occurrence(groups: Groups) -> NDArray[np.intp]:

@@ -99,8 +99,8 @@ def mcnemar(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> Tested:
     """McNemar's test (1947) that two models are right equally often on the same items: (n,) hits of each.
 
     Items that both get right, or both wrong, tell nothing; of fewer than 25 others the p-value is the exact binomial
-    one, of more that of chi-squared with Edwards' correction. The statistic is the smaller of the two counts, or chi-squared.
-    Raises ShapeError for fewer than six items, among which there cannot be six that tell.
+    one, of more that of chi-squared with Edwards' correction. The statistic is the smaller of the two counts, or
+    chi-squared. Raises ShapeError for fewer than six items, among which there cannot be six that tell.
     """
     if right.shape != other.shape:
         raise ShapeError(f"hits of two models must be of the same items, got shapes {right.shape} and {other.shape}")

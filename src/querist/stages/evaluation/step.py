@@ -150,12 +150,7 @@ class Evaluation:
         undefined = sorted(set(found) - {m.name for m in metrics})
         if undefined:
             warnings.append(f"undefined on this holdout: {', '.join(undefined)}; label holdout items of more classes")
-        goal, (value, *bounds) = ctx.settings.objective, found[ctx.settings.objective.metric]
-        if goal.goal is not None and np.isfinite(value) and not np.isfinite(bounds).all():
-            warnings.append(
-                f"this holdout gives {goal.metric} no interval, so its goal cannot be met yet; label more holdout items "
-                "of each class"
-            )
+        warnings += without_interval(ctx.settings.objective, metrics)
         return metrics, warnings
 
 
@@ -168,6 +163,17 @@ def predict_holdout(model: Model, positions: Indices, y: Codes, ctx: Context) ->
     if (groups := ctx.snapshot.groups(positions)) is not None:
         arrays["groups"] = np.unique(groups, return_inverse=True)[1].astype(np.int32)
     return arrays
+
+
+def without_interval(objective: ObjectiveSettings, metrics: list[Metric]) -> list[str]:
+    """A sentence where the metric of the goal has a value and no interval, so that the goal cannot be met."""
+    found = next((m for m in metrics if m.name == objective.metric), None)
+    if objective.goal is None or found is None or (found.low is not None and found.high is not None):
+        return []
+    return [
+        f"{objective.metric} has no interval on this holdout of {found.n_items:,} items, so its goal cannot be met "
+        "yet; label more holdout items of each class"
+    ]
 
 
 def _known(bound: float | None) -> float | None:

@@ -69,10 +69,10 @@ def concentration(given: Codes) -> float:
 def said(limit: Ceiling, *, at_random: bool, holdout: Holdout, accuracy: float | None) -> str:
     """What it means for a model of this `accuracy` on the holdout; `at_random` where the items of `limit` are of the
     holdout or were drawn at random, not chosen by a strategy."""
+    items = f"{limit.n_items:,} items" if at_random else f"{limit.n_items:,} items asked"
     found = (
-        f"two people agree on {limit.agreed:.0%} of {limit.n_items:,} items{'' if at_random else ' asked'}, so one answer "
-        f"is right about {limit.value:.0%} of the time ({limit.low:.0%} to {limit.high:.0%} if people are equally good; "
-        "less where they err together)"
+        f"two people agree on {limit.agreed:.0%} of {items}, so one answer is right about {limit.value:.0%} of the "
+        f"time ({limit.low:.0%} to {limit.high:.0%} if people are equally good; less where they err together)"
     )
     if not at_random:
         return (
