@@ -119,7 +119,7 @@ QUERIES: dict[str, Query] = {
         for name in (
             *("auto", "random", "stratified", "quota", "mixture", "per_cost", "bandit"),
             *("badge", "typiclust", "prob_cover", "density", "graph_density", "cluster_margin", "ranked_batch"),
-            *("cal", "dal", "qbc", "bald", "batch_bald", "eer", "model_change", "fisher"),
+            *("cal", "dal", "drift", "qbc", "bald", "batch_bald", "eer", "model_change", "fisher"),
         )
     },
 }

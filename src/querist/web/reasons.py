@@ -13,6 +13,8 @@ GERMAN = {
     "read as {a} with {n}": "gelesen als {a}, mit {n}",
     "the model knows {a} alone": "das Modell kennt nur {a}",
     "drawn at random, to see what the scores do not show": "zufällig gezogen, um zu sehen, was die Werte nicht zeigen",
+    "drawn at random from what has drifted, to measure the model there": "zufällig aus dem gezogen, was sich "
+    "verschoben hat, um das Modell dort zu messen",
     "drawn at random to check the model": "zufällig gezogen, um das Modell zu prüfen",
     "one of {n} similar unsure items": "eines von {n} ähnlichen unsicheren Elementen",
     "like no other unsure item": "wie kein anderes unsicheres Element",
