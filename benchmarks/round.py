@@ -45,7 +45,7 @@ def rows() -> list[Row]:
     learner = median(sum(map(seconds_of_learner, steps)) for steps in rounds)
     share = median(1 - sum(map(seconds_of_learner, steps)) / sum(s["seconds"] for s in steps) for steps in rounds)
     found.append(Row("round, whole", f"{whole:.2f} s, of it {learner:.2f} s learner", ""))
-    found.append(Row("round, share outside the learner", f"{share:.0%}", "< 15 %"))
+    found.append(Row("round, share outside the learner", f"{share:.1%}", "< 15 %"))
     return found
 
 

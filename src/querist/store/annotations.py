@@ -65,10 +65,11 @@ class Effort:
 
 
 def effort(tx: Tx) -> Effort:
-    seconds = table.c.seconds
+    answered, seconds = (table.c.split == "pool", table.c.kind == "answer"), table.c.seconds
     answers = select(func.count(), func.sum(seconds), func.count(seconds))
-    given, measured, timed = tx.execute(answers.where(table.c.split == "pool", table.c.kind == "answer")).one()
-    standing = select(table.c.item, table.c.annotator).where(table.c.split == "pool", *queue.stands())
+    given, measured, timed = tx.execute(answers.where(*answered)).one()
+    superseded = select(table.c.supersedes).where(table.c.supersedes.is_not(None))  # few, so all of them at once
+    standing = select(table.c.item, table.c.annotator).where(*answered, table.c.id.not_in(superseded))
     labels = tx.execute(select(func.count()).select_from(standing.distinct().subquery())).scalar_one()
     return Effort(labels, measured or 0.0, given - timed)
 

@@ -138,6 +138,6 @@ def _query(row: Any) -> Query:  # Any: a row of queries, by column
 
 
 def taken_positions(tx: Tx) -> list[int]:
-    """Positions of pool items that were asked, and of those that somebody labeled or skipped; some come twice."""
-    unasked = select(given.c.position).where(given.c.split == "pool")
+    """Positions of pool items that were asked, and of those that somebody labeled or skipped unasked."""
+    unasked = select(given.c.position).where(given.c.split == "pool", given.c.item.not_in(select(queries.c.item)))
     return list(tx.execute(select(queries.c.position).union_all(unasked)).scalars().all())
