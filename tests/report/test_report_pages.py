@@ -152,3 +152,5 @@ def test_the_paragraph_claims_what_the_record_shows_and_no_more() -> None:
     assert "macro-F1 0.710 → 0.840 (95% interval 0.820 to 0.860) with 1,200 labels" in said
     assert "3,150 (2,700 to 3,800): 62% fewer labels, EUR 156 saved, 11 hours of people's time saved" in said
     assert "Random sampling would have needed fewer labels." in bullets(sample_findings(kind="lost"))
+    noise = bullets(sample_findings(kind="no_difference"))
+    assert "No difference from random sampling could be told from noise." in noise

@@ -36,7 +36,7 @@ def _saved(verdict: Mapping[str, Any], currency: str) -> str:
         return {
             "saved": _at_least(random, share),
             "lost": "Random sampling would have needed fewer labels.",
-            "no_difference": "Random sampling would have done as well.",
+            "no_difference": "No difference from random sampling could be told from noise.",
         }.get(verdict["kind"], "What it saved against random sampling cannot be told yet.")
     said = f"Random sampling would have needed {count(random['value'])}"
     if random["low"] is not None and random["high"] is not None:
