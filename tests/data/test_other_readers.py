@@ -1,6 +1,7 @@
 import gzip
 import io
 import json
+import tracemalloc
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -179,3 +180,31 @@ def test_a_reader_can_come_by_import_path(tmp_path):
     data = DataSettings(text=["text"], format="querist.stages.raw_data.delimited:read_csv")
     with pytest.raises(SettingError, match="no column 'text'"):
         open_source(tmp_path / "rows.odd", data)
+
+
+def test_an_npz_is_read_in_parts_in_either_order_of_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("querist.stages.raw_data.arrays.BLOCK_BYTES", 64)
+    X, names = np.arange(60, dtype=np.float32).reshape(20, 3), np.array([f"n{i}" for i in range(20)])
+    for name, array in (("c.npz", X), ("f.npz", np.asfortranarray(X))):
+        np.savez_compressed(tmp_path / name, X=array, text=names)
+        rows = list(open_source(tmp_path / name, DataSettings(text=["text"])))
+        assert [row.values["X_1"] for row in rows] == X[:, 1].tolist()
+        assert [(row.line, row.values["text"]) for row in rows][-1] == (20, "n19")
+
+
+def test_an_npz_much_larger_than_what_is_read_at_once_does_not_lie_in_memory(tmp_path):
+    np.savez_compressed(tmp_path / "large.npz", images=np.zeros((1500, 128, 256), np.uint8))
+    tracemalloc.start()
+    n = sum(1 for _ in open_source(tmp_path / "large.npz", DataSettings(kind="image", image="images")))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert n == 1500
+    assert peak < 24 << 20, "the array itself has 47 MiB"
+
+
+def test_an_npz_that_ends_too_early_is_one_clear_error(tmp_path):
+    np.savez(tmp_path / "whole.npz", text=np.array(["a", "b"]))
+    with ZipFile(tmp_path / "whole.npz") as whole, ZipFile(tmp_path / "torn.npz", "w") as torn:
+        torn.writestr("text.npy", whole.read("text.npy")[:-4])
+    with pytest.raises(DataError, match="ends before its last row"):
+        list(open_source(tmp_path / "torn.npz", DataSettings(text=["text"])))
