@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+
+pytest.importorskip("statsmodels", reason="the extra test is not installed")
 from statsmodels.stats.proportion import proportion_confint
 
 from querist.core.proportion import wilson
