@@ -6,7 +6,7 @@ import { ItemView } from "./item.js";
 import { COMMANDS, meaning } from "./keys.js";
 import { LabelBar } from "./labels.js";
 import { Outbox } from "./outbox.js";
-import { askReason, dialogIsOpen, showHelp, showRefused, writeNote } from "./panels.js";
+import { askReason, closeByEscape, dialogIsOpen, showHelp, showRefused, writeNote } from "./panels.js";
 import { byId, make, speaker } from "./say.js";
 import { StatusView } from "./status.js";
 import { Swipe } from "./swipe.js";
@@ -176,6 +176,7 @@ function nameKeys() {
 }
 
 function listen() {
+  document.addEventListener("keydown", closeByEscape);
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", (event) => {
     const command = event.target.closest?.("[data-command]")?.dataset.command;

@@ -3,8 +3,16 @@ import { byId, make } from "./say.js";
 
 const REASONS = ["none", "several", "unreadable", "language", "other"];
 
-/** Whether a dialog is open, which then has the keys. */
-export const dialogIsOpen = () => document.querySelector("dialog[open]") !== null;
+/** The dialog that is open, if any; it has the keys. */
+const openDialog = () => document.querySelector("dialog[open]");
+export const dialogIsOpen = () => openDialog() !== null;
+
+/** Escape closes at once: left to the browser, the next key could still fall into the dialog. */
+export function closeByEscape(event) {
+  if (event.key !== "Escape" || event.isComposing || !dialogIsOpen()) return;
+  event.preventDefault();
+  openDialog().close();
+}
 
 export function showHelp(say, { labels, searching, images }) {
   const rows = [];
