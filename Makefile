@@ -6,9 +6,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 install: .venv/dev.done
 demo: .venv/demo.done ; $(BIN)/querist demo
-test: install ; $(BIN)/python -m pytest -n 2 -m "not systems and not nightly"
+test: install ; $(BIN)/python -m pytest -n 2 -m "not systems"
 systems: install ; $(BIN)/python -m pytest -n 2 -m systems --durations=10
-nightly: install ; QUERIST_NIGHTLY=1 $(BIN)/python -m pytest tests/loop/test_kill.py tests/deploy/test_image.py
+nightly: install ; QUERIST_NIGHTLY=1 $(BIN)/python -m pytest tests/loop/test_kill.py
 check: install ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 bench: install ; $(BIN)/python benchmarks/run.py
 bench-libraries: install ; $(BIN)/python benchmarks/compare.py

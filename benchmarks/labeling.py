@@ -14,7 +14,8 @@ from pathlib import Path
 
 from table import Row, print_table
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "shared"))
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "shared"), str(ROOT / "examples" / "a_month")]
 
 PEOPLE, ITEMS, KILLS = 50, 10_000, 5
 

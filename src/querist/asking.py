@@ -12,6 +12,7 @@ from querist.config import Settings
 from querist.config.loop import ObjectiveSettings
 from querist.config.people import LabelingSettings
 from querist.core.hashing import key_of, unit_hash
+from querist.core.label_sets import predicted
 from querist.core.types import Codes, Indices, Probabilities
 from querist.snapshots.payload import keep_image, payloads
 from querist.snapshots.snapshot import POOL
@@ -20,6 +21,8 @@ from querist.store.annotations import Effort
 from querist.store.ledger import Tx
 from querist.store.rounds import Query, Round, open_round, taken_positions
 
+SHOWN_LABELS = 5
+"""Classes of a prediction that the record keeps, the likeliest; of several labels all that are predicted."""
 CONTROL = "control"
 """What the record calls the strategy of items that were drawn at random."""
 
@@ -45,7 +48,8 @@ def build_queries(asked: Asked, ctx: Context) -> list[Query]:
     queries = []
     for rank, (position, split, (item, payload)) in enumerate(zip(asked.positions, splits, found, strict=True)):
         if asked.proba is not None:
-            order = np.argsort(-asked.proba[rank], kind="stable")[:5]
+            shown = max(SHOWN_LABELS, int(predicted(asked.proba[rank]).sum()) if ctx.sets else 0)
+            order = np.argsort(-asked.proba[rank], kind="stable")[:shown]
             payload["prediction"] = {ctx.classes[c]: round(float(asked.proba[rank, c]), 4) for c in order}
         if asked.reasons:
             payload["reason"] = asked.reasons[rank]
@@ -137,7 +141,7 @@ def gold_candidates(tx: Tx, ctx: Context) -> Indices:
     """Positions of the pool whose label came with the data and that nobody was asked: they can test people."""
     if not ctx.settings.labeling.gold_share or ctx.settings.data.label is None or ctx.oracle is not None:
         return np.empty(0, dtype=np.intp)
-    known, _ = ctx.snapshot.labels("label", ctx.classes)
+    known, _ = ctx.snapshot.labels("label", ctx.classes, ctx.sets)
     found = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL) & (known >= 0)
     found[taken_positions(tx)] = False
     return np.flatnonzero(found)
@@ -182,6 +186,6 @@ def control_due(share: float, batch: int, round: int) -> int:
 def _usable(ctx: Context) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL)
     if ctx.settings.data.label is not None and ctx.oracle != "label":
-        known, _ = ctx.snapshot.labels("label", ctx.classes)
+        known, _ = ctx.snapshot.labels("label", ctx.classes, ctx.sets)
         found &= known < 0
     return found

@@ -18,6 +18,17 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "ratio": "querist.stages.uncertainty_scoring.measures:ratio",
         "entropy": "querist.stages.uncertainty_scoring.measures:entropy",
     },
+    "label_measures": {
+        "least_confidence": "querist.stages.uncertainty_scoring.multilabel:least_confidence",
+        "margin": "querist.stages.uncertainty_scoring.multilabel:margin",
+        "entropy": "querist.stages.uncertainty_scoring.multilabel:entropy",
+        "score": "querist.stages.uncertainty_scoring.multilabel:signed",
+        "max_loss": "querist.stages.uncertainty_scoring.multilabel:max_loss",
+        "mean_max_loss": "querist.stages.uncertainty_scoring.multilabel:mean_max_loss",
+        "mmc": "querist.stages.uncertainty_scoring.multilabel:mmc",
+        "cardinality": "querist.stages.uncertainty_scoring.multilabel:inconsistency",
+        "adaptive": "querist.stages.uncertainty_scoring.multilabel:adaptive",
+    },
     "sample_measures": {
         "vote_entropy": "querist.stages.uncertainty_scoring.samples:vote_entropy",
         "consensus_entropy": "querist.stages.uncertainty_scoring.samples:consensus_entropy",

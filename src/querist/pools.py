@@ -12,7 +12,7 @@ from querist.config import Settings
 from querist.core.errors import SettingError
 from querist.core.memory import Memory
 from querist.core.protocols import Strategy
-from querist.core.types import GIB, Codes, Indices, Pool, Probabilities, Scores
+from querist.core.types import GIB, Indices, Pool, Probabilities, Scores, Targets
 from querist.models.committee import committee_proba
 from querist.models.features import Features
 from querist.models.learner import ScikitLearner
@@ -23,10 +23,10 @@ from querist.training import make_learner
 
 @dataclass(frozen=True)
 class Known:
-    """The labeled items: `positions` (n_labeled,) in the features, and their class codes."""
+    """The labeled items: `positions` (n_labeled,) in the features, and their classes."""
 
     positions: Indices
-    codes: Codes
+    codes: Targets
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def terms_of(settings: Settings, spec: LearnerSpec, classes: tuple[str, ...], sp
     plain = settings.learner.model_copy(update={"calibration": "none", "search": {}})
     return Terms(
         classes=classes,
-        fresh=lambda: make_learner(spec, plain, classes, seed=seed),
+        fresh=lambda: make_learner(spec, plain, classes, seed=seed, several=settings.data.sets is not None),
         space=space,
         committee=settings.query.committee,
         memory_bytes=int(settings.query.memory_gib * GIB),
@@ -105,8 +105,8 @@ def make_pool(
     costs: Callable[[], Scores],
 ) -> Pool:
     """The pool of the unlabeled items at `positions`; `rng` is for the committee alone."""
-    needs = strategy.needs
-    given: dict[str, Any] = {}
+    needs, several = strategy.needs, known.codes.ndim == 2
+    given: dict[str, Any] = {"several": several} if several else {"labeled_codes": known.codes}
     if "labeled_embeddings" in needs:
         given["labeled_embeddings"] = features.embed(known.positions)
     if needs & {"model", "train", "samples"}:
@@ -134,7 +134,6 @@ def make_pool(
         proba=proba,
         scores=scores,
         embed=lambda at: features.embed(positions[at]),
-        labeled_codes=known.codes,
         classes=terms.classes,
         ids=positions,
         labeled_ids=known.positions,

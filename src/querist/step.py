@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
 from querist.config import Settings
+from querist.core.label_sets import LabelSets
 from querist.models.features import Features
 from querist.models.learners import LearnerSpec
 from querist.snapshots.snapshot import Snapshot
@@ -18,6 +19,8 @@ from querist.store.ledger import Tx
 
 Progress = Callable[[str, int, int | None], None]
 """(what, done, total): called as work goes on."""
+OnLoss = Callable[[str, int, float], None]
+"""(model version, iteration, loss): called while a model is trained."""
 
 
 @dataclass
@@ -52,6 +55,12 @@ class Context:
     settings_key: str
     progress: Progress
     stopwatch: Stopwatch
+    on_loss: OnLoss | None = None
+
+    @property
+    def sets(self) -> LabelSets | None:
+        """How the labels of an item are written where it may have several; None where it has one."""
+        return self.settings.data.sets
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,20 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from querist.config.loop import LearnerSettings
 from querist.core.errors import LedgerError, SettingError, UnknownName
 from querist.core.hashing import key_of
 from querist.core.losses import log_losses
-from querist.core.types import Codes, Indices, Probabilities
+from querist.core.types import Codes, Indices, Probabilities, Targets
 from querist.models.learner import ScikitLearner
 from querist.models.learners import LearnerSpec
+from querist.models.one_vs_rest import OneVsRest
 from querist.models.persistence import dump, load
 from querist.step import Context, StepResult
 from querist.store.artifacts import Artifacts
@@ -26,6 +28,8 @@ from querist.store.models import Model, add_model, list_models
 from querist.store.steps import list_steps
 
 LABELS = "human_labeling"
+PART = "part:"
+"""Before the name of a measure: what it said by itself, beside the scores, where items may have several labels."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,12 @@ class Training(ABC):
             return TrainingOutputs(plan, "", b"", {}, len(positions), None, previous, round)
         settings = ctx.settings.learner
         learner = make_learner(
-            ctx.learner, settings, ctx.classes, seed=ctx.settings.project.seed, searching=plan.kind == "full"
+            ctx.learner,
+            settings,
+            ctx.classes,
+            seed=ctx.settings.project.seed,
+            searching=plan.kind == "full",
+            several=ctx.sets is not None,
         )
         warm_from = None
         if plan.kind == "warm" and previous is not None and previous.learner["classes"] == list(ctx.classes):
@@ -119,6 +128,8 @@ class Training(ABC):
         if len(known["validation"][0]):
             validation = (ctx.features.rows(known["validation"][0], hold=True), known["validation"][1])
         rows = ctx.features.rows(positions)
+        version = f"r{round:03d}-{inputs.key[:8]}"
+        learner.on_loss = None if ctx.on_loss is None else partial(ctx.on_loss, version)
         with ctx.stopwatch("fit"):
             learner.fit(rows, codes, validation=validation, warm_from=warm_from)
         with ctx.stopwatch("losses"):
@@ -128,7 +139,7 @@ class Training(ABC):
             load(data, trusted=settings.trusted_types)
         return TrainingOutputs(
             plan=plan,
-            version=f"r{round:03d}-{inputs.key[:8]}",
+            version=version,
             learner=data,
             report={**asdict(learner.report), "losses": losses},
             n_labels=len(positions),
@@ -167,13 +178,24 @@ def find_labels(tx: Tx, ctx: Context) -> Labels:
     return Labels(done[-1].round, done[-1].result["labels"], tuple(done[-1].result["classes"]))
 
 
-def open_labels(labels: Labels, ctx: Context) -> dict[str, tuple[Indices, Codes]]:
+def open_labels(labels: Labels, ctx: Context) -> dict[str, tuple[Indices, Targets]]:
     """Positions and today's class codes by split: pool, validation, test."""
-    arrays, codes = ctx.artifacts.get_arrays(labels.artifact), codes_of(labels.classes, ctx.classes)
-    return {
-        split: (arrays[f"{split}_positions"], codes[arrays[f"{split}_codes"]])
-        for split in ("pool", "validation", "test")
-    }
+    return known_targets(ctx.artifacts.get_arrays(labels.artifact), labels.classes, ctx.classes)
+
+
+def known_targets(
+    arrays: Mapping[str, NDArray[Any]], classes: Sequence[str], today: Sequence[str]
+) -> dict[str, tuple[Indices, Targets]]:
+    """What a human labeling left, by split: positions, and which of today's classes those items have."""
+    codes = codes_of(classes, today)
+    found = {}
+    for split in ("pool", "validation", "test"):
+        kept: Targets = arrays[f"{split}_codes"]
+        if kept.ndim == 2:
+            has = np.zeros((len(kept), len(today)), dtype=bool)
+            has[:, codes] = kept
+        found[split] = (arrays[f"{split}_positions"], has if kept.ndim == 2 else codes[kept])
+    return found
 
 
 def current_model(tx: Tx) -> Model:
@@ -253,10 +275,18 @@ def _opened(artifacts: Artifacts, name: str, trusted: tuple[str, ...]) -> Scikit
 
 
 def make_learner(
-    spec: LearnerSpec, settings: LearnerSettings, classes: Sequence[str], *, seed: int, searching: bool = True
+    spec: LearnerSpec,
+    settings: LearnerSettings,
+    classes: Sequence[str],
+    *,
+    seed: int,
+    searching: bool = True,
+    several: bool = False,
 ) -> ScikitLearner:
-    """The untrained learner of the settings; `searching` False keeps the hyper-parameters as they are."""
-    return ScikitLearner(
+    """The untrained learner of the settings; `searching` False keeps the hyper-parameters as they are, `several` is for
+    items with several labels.
+    """
+    return (OneVsRest if several else ScikitLearner)(
         spec.head,
         spec.params,
         len(classes),
@@ -277,7 +307,7 @@ def class_weights(setting: Any, classes: Sequence[str]) -> Any:  # Any: None, "b
     return {code: float(setting.get(label, 1.0)) for code, label in enumerate(classes)}
 
 
-def _log_loss(learner: ScikitLearner, validation: tuple[Any, Codes] | None, ctx: Context) -> float | None:
+def _log_loss(learner: ScikitLearner, validation: tuple[Any, Targets] | None, ctx: Context) -> float | None:
     if validation is None:
         return None
     with ctx.stopwatch("predict"):

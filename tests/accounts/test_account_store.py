@@ -24,9 +24,11 @@ from querist.store.accounts import (
     end_token,
     find_account,
     find_credential,
+    find_key,
     keep,
     list_accounts,
     list_credentials,
+    make_key,
     take,
     used,
 )
@@ -104,6 +106,13 @@ def test_of_several_that_take_an_invitation_at_once_one_gets_it(ledger: Ledger) 
     for thread in threads:
         thread.join()
     assert sorted(found is not None for found in got) == [False, False, False, True]
+
+
+def test_a_key_is_made_once(ledger: Ledger) -> None:
+    with ledger.begin() as tx:
+        assert find_key(tx, "invitation") is None
+        assert [make_key(tx, "invitation", key) for key in ("a", "b")] == ["a", "a"]
+        assert find_key(tx, "invitation") == "a"
 
 
 def test_tokens_are_listed_with_their_last_use_and_ended_by_their_id(ledger: Ledger) -> None:

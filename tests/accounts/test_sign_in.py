@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -13,12 +14,15 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 pytest.importorskip("argon2", reason="the extra web is not installed")
 from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from querist.core.errors import AccountError, SettingError, UnknownName
-from querist.pipeline import people
+from querist.pipeline import invitations, people
 from querist.pipeline import sign_in as verbs
 from querist.pipeline.passwords import hash_password, matches
 from querist.pipeline.project import Project
+from querist.store import accounts
 
 Browser = Callable[..., TestClient]
 PASSWORD = "correct horse battery"
@@ -219,6 +223,44 @@ def test_an_invitation_expires_is_replaced_and_ends_with_the_account(
     assert browser().get(f"/invite/{third}").status_code == 404
     with pytest.raises(AccountError, match="is disabled; run `querist users enable ada`"):
         people.invite(team, "ada", by="root")
+
+
+def test_an_invitation_that_was_changed_or_made_by_another_key_lets_nobody_in(team: Project, browser: Browser) -> None:
+    link = people.invite(team, "ada", by="root")
+    with team.ledger.read() as tx:
+        key = accounts.find_key(tx, "invitation")
+    told = invitations.read(link, key, now=team.clock())
+    assert told[1:] == ("ada", "annotator", "2026-01-09T00:00:00.000+00:00")
+    later = told._replace(until="2027-01-01T00:00:00.000+00:00")
+    wrong = [invitations.sign(told, "another key"), invitations.sign(told._replace(secret="guessed"), key)]
+    wrong += [invitations.sign(told._replace(**change), key) for change in ({"name": "root"}, {"role": "admin"})]
+    wrong += [link[:-1], link[1:], told.secret, f"{link}a", link.swapcase(), invitations.sign(later, "x")]
+    assert {browser().get(f"/invite/{one}").status_code for one in wrong} == {404}
+    assert {browser().post(f"/invite/{one}", data={"password": "a new password 1"}).status_code for one in wrong} == {
+        404
+    }
+    assert browser().get(f"/invite/{link}").status_code == 200
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_no_change_of_an_invitation_goes_unseen(data: st.DataObject) -> None:
+    invitation = invitations.Invitation("secret", "ada", "annotator", "2026-01-09T00:00:00.000+00:00")
+    link, now = invitations.sign(invitation, "key"), datetime(2026, 1, 2, tzinfo=UTC)
+    assert invitations.read(link, "key", now=now) == invitation
+    place = data.draw(st.integers(0, len(link) - 2))  # of the last letter two bits are padding
+    letter = data.draw(st.sampled_from("abcXYZ019-_.").filter(lambda letter: letter != link[place]))
+    with pytest.raises(AccountError, match="ask for another"):
+        invitations.read(link[:place] + letter + link[place + 1 :], "key", now=now)
+
+
+def test_an_invitation_is_for_the_role_it_was_made_for(team: Project, browser: Browser) -> None:
+    link = f"/invite/{people.invite(team, 'ada', by='root')}"
+    people.set_role(team, "ada", "admin", by="root")
+    assert browser().get(link).status_code == 404
+    assert browser().post(link, data={"password": "a new password 1"}).status_code == 404
+    people.set_role(team, "ada", "annotator", by="root")
+    assert browser().get(link).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -130,11 +130,17 @@ def buildah(tmp_path: Path) -> Iterator[Buildah]:
     shutil.rmtree(tmp_path / "store", ignore_errors=True)
 
 
-def base_image(buildah: Buildah, folder: Path) -> None:
-    """A Debian with Python and nothing else, made from packages: no image registry is asked. Kept for other runs."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "querist-ci"
-    cache.mkdir(parents=True, exist_ok=True)
-    tar = cache / "bookworm-python3.tar"
+@pytest.fixture
+def kept() -> Path:
+    """What other runs need again."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "querist-ci"
+    (folder / "wheels").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def base_image(buildah: Buildah, folder: Path, kept: Path) -> None:
+    """A Debian with Python and nothing else, made from packages: no image registry is asked."""
+    tar = kept / "bookworm-python3.tar"
     if not tar.exists():
         beside = tar.with_suffix(f".{os.getpid()}.tar")
         slim = ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*"]
@@ -148,32 +154,46 @@ def base_image(buildah: Buildah, folder: Path) -> None:
     buildah("bud", "--isolation", "chroot", "-t", BASE, str(folder))
 
 
-def fill_wheels(deployed: Path) -> None:
-    """Querist from this checkout, everything else as pinned."""
+def fill_wheels(deployed: Path, kept: Path) -> None:
+    """Querist from this checkout, everything else as pinned; what other runs have fetched needs no index."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     lines = (deployed / "requirements.txt").read_text().splitlines()[1:]
     wheels = str(deployed / "wheels")
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, str(ROOT)], check=True, capture_output=True)
-    subprocess.run([*pip, "download", "--no-deps", "--dest", wheels, *lines], check=True, capture_output=True)
+    fetch = [*pip, "download", "--no-deps", *lines, "--dest"]
+    from_kept = [*fetch, wheels, "--no-index", "--find-links", str(kept)]
+    if subprocess.run(from_kept, capture_output=True, check=False).returncode != 0:
+        subprocess.run([*fetch, str(kept)], check=True, capture_output=True)
+        subprocess.run(from_kept, check=True, capture_output=True)
 
 
 def answer(port: int, path: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"content-type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=5) as got:
+    with urllib.request.urlopen(asked, timeout=60) as got:
         return json.load(got)
 
 
-@pytest.mark.nightly
-@pytest.mark.skipif(not os.environ.get("QUERIST_NIGHTLY"), reason="takes minutes; set QUERIST_NIGHTLY=1")
+def awaited(port: int, running: subprocess.Popen[bytes]) -> Any:
+    """What /readyz says once it does."""
+    end = time.monotonic() + 300
+    while running.poll() is None and time.monotonic() < end:
+        try:
+            return answer(port, "/readyz")
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"the container never became ready (exit status {running.poll()})")
+
+
+@pytest.mark.systems
 def test_an_image_built_without_a_docker_engine_serves_the_version_of_its_tag(
-    project: Project, buildah: Buildah, tmp_path: Path
+    project: Project, buildah: Buildah, tmp_path: Path, kept: Path
 ) -> None:
     first = promote(project, force="test")
     built = build(project)
     deployed = project.folder / "deploy"
-    base_image(buildah, tmp_path / "base")
-    fill_wheels(deployed)
+    base_image(buildah, tmp_path / "base", kept)
+    fill_wheels(deployed, kept / "wheels")
     name = f"localhost/querist-test:{built['tag']}"
     buildah(
         "bud", "--isolation", "chroot", "--format", "docker", "--build-arg", f"BASE={BASE}", "-t", name, str(deployed)
@@ -189,13 +209,7 @@ def test_an_image_built_without_a_docker_engine_serves_the_version_of_its_tag(
     command = [part if part != "8080" else str(port) for part in about["Cmd"]]
     running = buildah.start(container, command)
     try:
-        for _ in range(120):
-            try:
-                ready = answer(port, "/readyz")
-                break
-            except OSError:
-                assert running.poll() is None
-                time.sleep(0.5)
+        ready = awaited(port, running)
         said = answer(port, "/v1/predict", {"text": "a great and lovely film"})
     finally:
         running.terminate()

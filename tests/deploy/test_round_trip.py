@@ -289,3 +289,20 @@ print(model.predict(model.read([{{"text": "great lovely film"}}])).proba.shape)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "(1, 2)", done.stderr
+
+
+def test_copies_of_a_validation_item_are_no_evidence_of_their_own(
+    folder: Path, tmp_path: Path, make_reviews: Callable[..., Path]
+) -> None:
+    """About a dozen reviews, twenty times each: were they 240 items, a risk of 0.1 could be promised of them."""
+    header, *lines = make_reviews(tmp_path / "few.csv", 40).read_text().splitlines()
+    copies = tmp_path / "copies.csv"
+    copies.write_text("\n".join([header, *(f"copy{n}-{line}" for line in lines for n in range(20))]) + "\n")
+    path = folder / "querist.toml"
+    text = path.read_text().replace("test = 0.2", "test = 0.2\nvalidation = 0.3")
+    path.write_text(text.replace("[data]", "[data]\ndeduplicate = false") + "\n[deploy]\nrisk = 0.1\n")
+    project = Project(folder)
+    project.ingest(copies)
+    project.run(rounds=0, oracle="label")
+    with pytest.raises(SettingError, match=r"deploy.risk = 0.1: no confidence promises it on \d\d\d labeled"):
+        build(project)

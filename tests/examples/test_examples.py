@@ -45,7 +45,9 @@ examples = pytest.mark.parametrize("example", ALL, ids=lambda example: example.f
 
 def test_every_example_is_tested_and_described():
     found = {path.parent for path in EXAMPLES.rglob(config.FILE_NAME)}
-    assert found == {EXAMPLES / example.folder for example in ALL}
+    assert found - {EXAMPLES / "a_month"} == {EXAMPLES / example.folder for example in ALL}, (
+        "tests/month plays that one"
+    )
     described = {path.parent for path in EXAMPLES.rglob("README.md")}
     assert all({folder, folder.parent} & described for folder in found)
 

@@ -61,7 +61,9 @@ def test_an_undone_answer_can_be_given_again_and_does_not_come_back_by_itself(
     assert answer_rows(waiting, unanswered=False) == []
     again = tmp_path / "again.csv"
     again.write_text(f"id,label,annotator\n{asked[0]},pos,ada\n")
-    assert waiting.import_labels(again)["added"] == 1
+    assert waiting.import_labels(again)["unchanged"] == 1, "without an id it is the answer that was taken back"
+    again.write_text(f"id,label,annotator,at\n{asked[0]},pos,ada,2099-01-01T00:00:00+00:00\n")
+    assert waiting.import_labels(again)["added"] == 1, "it was said after the undo"
     assert [row["label"] for row in answer_rows(waiting)] == ["pos"]
 
 

@@ -101,6 +101,21 @@ def test_the_next_model_answers_as_soon_as_it_is_trained(trained: Project) -> No
     assert (before[:4], after[:4]) == ("r000", "r001")
 
 
+def test_an_item_that_checks_the_model_gets_a_score_and_no_suggestion(folder: Path, reviews: Path) -> None:
+    path = folder / "querist.toml"
+    path.write_text(path.read_text().replace("batch_size = 10", "batch_size = 10\ncontrol_share = 0.3"))
+    project = Project(folder)
+    project.ingest(reviews)
+    project.run(rounds=1, oracle="label")
+    with project.ledger.read() as tx:
+        asked = list_queries(tx, 1)
+    data = [{"querist_id": query.item, "text": query.payload["text"]} for query in asked]
+    results = ask(client_of(project), *data, {"text": data[0]["text"]}).json()["results"]
+    assert sum(query.strategy == "control" for query in asked) == 3
+    assert [bool(result["result"]) for result in results[:10]] == [query.strategy != "control" for query in asked]
+    assert all(result["score"] >= 0.5 for result in results), "a score of 0 would tell them apart, and serve them first"
+
+
 def test_a_config_that_lacks_the_labels_is_a_problem(trained: Project) -> None:
     body = {"tasks": [{"id": 1, "data": {"text": "great"}}], "label_config": "<View/>"}
     answer = client_of(trained).post("/ml/predict", json=body)

@@ -44,6 +44,18 @@ def test_what_was_logged_is_read_again(tmp_path: Path) -> None:
     assert rows.items[0] == '{"text": "hi"}'
 
 
+def test_a_look_goes_on_in_the_middle_of_a_request(tmp_path: Path) -> None:
+    log = PredictionLog(tmp_path)
+    add(log, 5)
+    log.close()
+    first = read_log(tmp_path, "r001", until=AT + timedelta(microseconds=2))
+    assert first is not None
+    assert first.request_ids == ("q0", "q1", "q2")
+    rest = read_log(tmp_path, "r001", after=first.at[-1].item().replace(tzinfo=UTC))
+    assert rest is not None
+    assert rest.request_ids == ("q3", "q4")
+
+
 def test_label_confidence_and_entropy_are_kept_beside(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
@@ -62,10 +74,10 @@ def test_rows_are_read_by_model_and_time(tmp_path: Path) -> None:
     add(log, 1, at=AT + timedelta(hours=5), model="r002")
     log.close()
     assert models_logged(tmp_path) == ["r001", "r002"]
-    late = read_log(tmp_path, "r001", after=AT)
+    late = read_log(tmp_path, "r001", after=AT + timedelta(seconds=1))
     assert late is not None
     assert len(late) == 4
-    assert len(read_log(tmp_path, "r001", until=AT) or []) == 2
+    assert len(read_log(tmp_path, "r001", until=AT + timedelta(seconds=1)) or []) == 2
     assert read_log(tmp_path, "r003") is None
 
 

@@ -80,7 +80,7 @@ def test_every_task_stands_in_every_file(tool: str) -> None:
 
 
 def test_a_folder_of_any_name_is_passed_on_as_it_is() -> None:
-    hostile = "/srv/\"; import os #'$(id) ${x} {{ y }}\\"
+    hostile = "/srv/\"; import os #'$(id) ${x} {{ y }} 訳 😀\\"
     for tool in ("airflow", "prefect"):
         names: dict[str, Any] = {}
         line = next(one for one in TOOLS[tool](plan(folder=hostile)).splitlines() if one.startswith("PROJECT"))
@@ -90,6 +90,23 @@ def test_a_folder_of_any_name_is_passed_on_as_it_is() -> None:
     job = next(one for one in TOOLS["cron"](plan(folder=hostile, command="echo")).splitlines() if " run " in one)
     said = subprocess.run(["sh", "-c", job[10:].replace(">/dev/null", "")], capture_output=True, text=True, check=True)
     assert said.stdout.rstrip("\n").endswith(f"--project {hostile}")
+
+
+def test_github_actions_starts_a_command_that_holds_quotes_and_does_not_take_a_failure_for_not_yet() -> None:
+    def look(command: str) -> subprocess.CompletedProcess[str]:
+        flow = yaml.safe_load(TOOLS["github-actions"](plan(command=command)))
+        env = {**os.environ, "QUERIST": flow["env"]["QUERIST"], "PROJECT": "p q", "GITHUB_OUTPUT": "/dev/stdout"}
+        script = flow["jobs"]["train"]["steps"][0]["run"]
+        return subprocess.run(["bash", "-e", "-c", script], env=env, capture_output=True, text=True, check=False)
+
+    assert look("printf '<%s>' 'a b'").stdout == "<a b><rounds><complete><--due><--project><p q>yes=true\n"
+    assert (look("sh -c 'exit 75'").returncode, look("sh -c 'exit 75'").stdout) == (0, "")
+    assert look("sh -c 'exit 1'").returncode == 1
+
+
+def test_what_waits_for_a_person_holds_up_no_other_job() -> None:
+    jobs = yaml.safe_load(TOOLS["github-actions"](plan(approve=True)))["jobs"]
+    assert len({job["concurrency"] for job in jobs.values()}) == len(jobs) == 3
 
 
 def test_asking_after_each_training_needs_no_schedule() -> None:
@@ -181,9 +198,10 @@ def test_github_actions_takes_a_round_from_its_question_to_the_served_model(shop
                 continue
             out = tmp_path / "output"
             out.write_text("")
-            script = step["run"].replace("${{ github.actor }}", "ada")
-            more = {"GITHUB_OUTPUT": str(out), "VERSION": outputs.get("version", "")}
-            subprocess.run(["bash", "-e", "-c", script], env=env | more, cwd=tmp_path, check=True, capture_output=True)
+            more = {"GITHUB_OUTPUT": str(out), "VERSION": outputs.get("version", ""), "BY": "GitHub Actions, ada"}
+            subprocess.run(
+                ["bash", "-e", "-c", step["run"]], env=env | more, cwd=tmp_path, check=True, capture_output=True
+            )
             outputs |= dict(line.partition("=")[::2] for line in out.read_text().splitlines())
         return outputs
 

@@ -39,6 +39,7 @@ metric = "accuracy"
 id = "id"
 text = ["text"]
 classes = {classes}
+labels = "{labels}"
 context = ["product"]
 [splits]
 test = 0.05
@@ -80,10 +81,11 @@ def _make_project(
     classes: Sequence[str] = ("pos", "neg"),
     seed_size: int,
     more: str = "",
+    labels: str = "one",
 ) -> Project:
     """A project that waits for the answers of its seed set; rows are (text, product)."""
     folder.mkdir()
-    values = {"classes": list(classes), "seed_size": seed_size, "more": more}
+    values = {"classes": list(classes), "seed_size": seed_size, "more": more, "labels": labels}
     (folder / "querist.toml").write_text(SETTINGS.format(**values), encoding="utf-8")
     (folder / "guidelines.md").write_text(GUIDELINES, encoding="utf-8")
     with (folder / "items.csv").open("w", newline="", encoding="utf-8") as file:

@@ -4,7 +4,15 @@ from querist.config import parse
 from querist.pipeline.boxes import boxes
 
 EMPTY = {
-    "status": {"state": "empty", "data": None, "last": None, "answers": 0, "missing": 0, "reason": "no data yet"},
+    "status": {
+        "state": "empty",
+        "data": None,
+        "last": None,
+        "answers": 0,
+        "missing": 0,
+        "reason": "no data yet",
+        "served": None,
+    },
     "rounds": [],
     "models": [],
 }
@@ -19,3 +27,12 @@ def test_the_box_of_scoring_names_the_measure_that_the_strategy_brings_with_it()
 
 def test_only_the_stage_that_waits_is_marked_as_now() -> None:
     assert [box["name"] for box in boxes(parse({}), EMPTY) if box["now"]] == ["raw_data"]
+
+
+def test_the_box_of_deploy_names_the_model_that_answers() -> None:
+    promoted = {
+        **EMPTY,
+        "status": {**EMPTY["status"], "state": "stopped", "reason": "goal met", "served": "r003-729a7021"},
+    }
+    assert boxes(parse({}), EMPTY)[-1]["lines"] == ["not yet"]
+    assert boxes(parse({}), promoted)[-1]["lines"] == ["model r003-729 answers", "goal met"]

@@ -33,7 +33,7 @@ def test_what_is_not_known_is_not_drawn() -> None:
 def test_a_thousand_rounds_are_two_hundred_points_with_the_first_and_the_last() -> None:
     drawn = charts(sample_findings(rounds=1_000), ["learning-curve-labels"])["learning-curve-labels"]
     own = [row for row in drawn.rows if row["curve"] == "this project"]
-    assert len(own) == 200
+    assert len(own) == 100
     assert (own[0]["round"], own[-1]["round"]) == (0, 999)
     assert thinned([1, 2, 3], 2) == [1, 3]
 

@@ -128,5 +128,16 @@ def test_the_deck_has_five_slides_with_the_result_first_and_a_chart_to_edit(text
     words = [" ".join(s.text_frame.text for s in slide.shapes if s.has_text_frame) for slide in slides]
     assert "Macro-F1 0.71 → 0.84 with 1,200 labels" in words[0]
     chart = next(shape for shape in slides[1].shapes if shape.has_chart).chart
-    assert [series.name for series in chart.plots[0].series] == ["this project", "random", "goal"]
-    assert "Next: 20 items wait" in words[4]
+    assert [series.name for series in chart.plots[0].series] == ["random", "this project", "goal"]
+    assert "Next\n20 items wait" in words[4]
+
+
+def test_every_slide_keeps_to_its_room() -> None:
+    from pptx import Presentation
+
+    made: Any = Presentation(BytesIO(deck(sample_findings(rounds=300))))
+    for slide in made.slides:
+        for shape in slide.shapes:
+            assert shape.left >= 0
+            assert shape.left + shape.width <= made.slide_width
+            assert shape.top + shape.height <= made.slide_height

@@ -69,6 +69,46 @@ def test_the_curve_is_readable_on_a_dark_page(browser: Any, page_file: Path) -> 
     page.context.close()
 
 
+def test_the_nearest_point_tells_its_figures_to_pointer_and_keyboard(browser: Any, page_file: Path) -> None:
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+    chart, tip = page.locator("#curve svg").first, page.locator("#curve .tip").first
+    assert chart.locator("path > title").count() == 0  # else the browser would tell it a second time
+    chart.hover()
+    assert tip.inner_text().startswith("round ")
+    page.mouse.move(0, 0)
+    assert tip.inner_text() == ""
+    page.keyboard.press("Tab")
+    chart.focus()
+    page.keyboard.press("Home")
+    assert tip.inner_text().startswith("round 0: macro-F1 0.710 (0.690 to 0.730), 300 labels")
+    page.keyboard.press("ArrowRight")
+    assert tip.inner_text().startswith("round 1:")
+    page.keyboard.press("Escape")
+    assert tip.inner_text() == ""
+    page.close()
+
+
+def test_a_series_can_be_put_away_and_brought_back(browser: Any, page_file: Path) -> None:
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+    random = page.locator("#curve figure").first.get_by_role("button", name="random")
+    line = page.locator("#curve figure").first.locator('path[data-series="random"]').first
+    for shown in (False, True):
+        random.click()
+        assert random.get_attribute("aria-pressed") == str(shown).lower()
+        assert line.is_visible() == shown
+    page.close()
+
+
+def test_without_scripts_points_tell_their_figures_by_their_titles(browser: Any, page_file: Path) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(page_file.as_uri())
+    chart = page.locator("#curve svg").first
+    assert chart.locator("path > title").first.text_content() == "round 0: macro-F1 0.710 (0.690 to 0.730), 300 labels"
+    page.context.close()
+
+
 def test_the_page_prints_to_paper(browser: Any, page_file: Path) -> None:
     page = browser.new_page()
     page.goto(page_file.as_uri())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from querist.asking import CONTROL, control_due
 from querist.pipeline.labeling import Desk
 from querist.pipeline.project import Project
-from querist.store.annotations import add_annotations, find_annotations
+from querist.store.annotations import add_annotations, annotations_of
 from querist.store.rounds import list_queries, queries_since
 from querist.store.steps import list_steps
 
@@ -130,7 +130,7 @@ def test_control_items_without_a_label_are_told(start: Callable[..., Project]) -
     project.run(rounds=1, oracle="label")
     with project.ledger.read() as tx:
         (first, *_) = [q for q in list_queries(tx, 1) if q.strategy == CONTROL]
-        (given,) = find_annotations(tx, items=[first.item], annotator="oracle:label")
+        (given,) = annotations_of(tx, [first.item])
     with project.ledger.begin() as tx:
         undone = given._replace(id="undone", label=None, supersedes=given.id, kind="undo")
         add_annotations(tx, [undone], now=project.clock())

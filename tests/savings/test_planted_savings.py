@@ -20,6 +20,7 @@ from querist.stages.evaluation.savings import (
     labels_needed,
     labels_saved,
     share_saved,
+    whole,
 )
 
 LABELS = 50.0 * np.arange(1, 21)
@@ -170,6 +171,25 @@ def test_random_against_random_is_no_difference_in_95_of_100_cases(n_runs, follo
         said.append(judge(random, runs(rng, 1, follow=follow)[0, point], LABELS[point]).kind)
     wrong = 300 - said.count("no_difference")
     assert binomtest(wrong, 300, 0.05, alternative="greater").pvalue > 0.01, said
+
+
+@pytest.mark.parametrize("follow", [0.0, 0.7, 0.95])
+@pytest.mark.parametrize("n_runs", [3, 8])
+def test_who_looks_at_20_rounds_is_told_of_a_difference_that_is_none_in_5_of_100_cases(n_runs, follow):
+    rng = np.random.default_rng([4, n_runs, int(100 * follow)])
+    wrong = 0
+    for _ in range(150):
+        random, project = band(Baseline(LABELS, runs(rng, n_runs, follow=follow), 1000)), runs(rng, 1, follow=follow)[0]
+        told = {judge(random, value, labels).kind for value, labels in zip(project, LABELS, strict=True)}
+        wrong += bool(told & {"saved", "lost"})
+    assert binomtest(wrong, 150, 0.05, alternative="greater").pvalue > 0.01, wrong
+
+
+def test_the_band_of_a_whole_run_is_bonferronis_at_most_and_that_of_one_look_at_least():
+    rng = np.random.default_rng(5)
+    free, bound = (band(Baseline(LABELS, runs(rng, 30, follow=follow), 1000)) for follow in (0.0, 0.999))
+    assert 1 < bound.wider < free.wider < 1.7, "t of 1 - 0.05/40 over t of 1 - 0.05/2 is 1.54 to 1.7 here"
+    np.testing.assert_allclose(whole(free).half, free.half * free.wider)
 
 
 def test_half_of_the_labels_is_seen():

@@ -308,7 +308,10 @@ def test_a_point_of_quality_has_its_price_once_the_gain_is_beyond_noise(project:
         rounds = [replace(first, value=0.6, low=0.55, high=0.65), replace(last, value=0.7, low=low, high=high)]
         return _cost_per_point(rounds, Rates(money=0.5, hours=0.01))
 
-    assert measured(0.65, 0.75) == pytest.approx({"labels": 6.0, "money": 3.0, "hours": 0.06})
+    assert measured(0.65, 0.75) == pytest.approx(
+        {"labels": 6.0, "labels_low": 0.6 / (0.1 + 0.005**0.5), "labels_high": 0.6 / (0.1 - 0.005**0.5)}
+        | {"money": 3.0, "hours": 0.06}
+    )
     assert measured(0.6, 0.8) is None, "0.10 gained, and 0.11 may be noise"
 
 

@@ -114,6 +114,48 @@ def test_whoever_has_gone_is_left_out() -> None:
     assert sizes == [1, 1]
 
 
+def test_quick_calls_need_no_thread_and_a_slow_one_brings_it_back() -> None:
+    threads: list[int] = []
+    seconds = 0.0
+
+    def call(parts: Sequence[Sequence[int]]) -> list[list[int]]:
+        threads.append(threading.get_ident())
+        time.sleep(seconds)
+        return double(parts)
+
+    async def test() -> None:
+        nonlocal seconds
+        own = threading.get_ident()
+        lane: Lane[int, list[int]] = Lane(call, max_batch=64, queue_items=100)
+        while not threads or threads[-1] != own:  # sooner or later, also on a busy machine
+            assert await lane.submit([1]) == [2]
+        assert own not in threads[:8], "a model is not quick before it has shown so"
+        seconds = 0.2
+        while threads[-1] == own:
+            assert await lane.submit([1]) == [2]
+        before = len(threads)
+        assert await asyncio.gather(*(lane.submit([n]) for n in (3, 4))) == [[6], [8]]
+        assert own not in threads[before:]
+        await lane.drain()
+
+    run(test)
+
+
+def test_quick_calls_still_take_together_what_comes_together() -> None:
+    sizes: list[int] = []
+
+    async def test() -> None:
+        lane: Lane[int, list[int]] = Lane(double, max_batch=64, queue_items=100, observe=sizes.append)
+        for n in range(20):
+            assert await lane.submit([n]) == [2 * n]
+        sizes.clear()
+        assert await asyncio.gather(*(lane.submit([n]) for n in range(30))) == [[2 * n] for n in range(30)]
+        await lane.drain()
+
+    run(test)
+    assert sizes in ([30], [1, 29]), "all of them, or those that came while the first was in a thread"
+
+
 def test_a_drained_lane_has_answered_all_that_it_took() -> None:
     def slow(parts: Sequence[Sequence[int]]) -> list[list[int]]:
         time.sleep(0.01)

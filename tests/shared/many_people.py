@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import random
-import socket
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+
+from annotators import Annotator
+from machines import Server
 
 from querist.pipeline.people import add_user, make_token
 from querist.pipeline.project import Project
@@ -51,79 +47,6 @@ def make_project(folder: Path, n: int, *, overlap: int, ledger: str = "sqlite://
     return project
 
 
-class Server:
-    """`querist serve` on a port of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "querist", "serve", "--port", str(self.port), "--project", str(self.folder)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise TimeoutError("the server did not start")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-
-class Annotator(threading.Thread):
-    """Takes items twenty at a time and answers each by a request of its own, again until it is acknowledged."""
-
-    def __init__(self, port: int, token: str, *, think: float = 0.0, batch: int = 20) -> None:
-        super().__init__(daemon=True)
-        self.port, self.token, self.think, self.batch = port, token, think, batch
-        self.tab = uuid4().hex
-        self.dice = random.Random(token)
-        self.times: dict[str, list[float]] = {"next": [], "submit": []}
-        self.failed = 0
-        self.connection: http.client.HTTPConnection | None = None
-
-    def run(self) -> None:
-        time.sleep(self.think * self.dice.random())
-        while tasks := self.post("next", "/api/v1/tasks/lease", {"tab": self.tab, "n": self.batch})["tasks"]:
-            for task in tasks:
-                time.sleep(self.think * self.dice.uniform(0.5, 1.5))
-                answer = {"id": uuid4().hex, "item": task["item"], "label": self.dice.choice(["pos", "neg"])}
-                found = self.post("submit", "/api/v1/annotations", {"tab": self.tab, "annotations": [answer]})
-                assert found["results"][0]["status"] in ("stored", "known"), found
-
-    def post(self, what: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        while True:
-            start = time.perf_counter()
-            try:
-                if self.connection is None:
-                    self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-                    self.connection.connect()
-                    self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
-                self.connection.request("POST", path, json.dumps(body), headers)
-                answer = self.connection.getresponse()
-                data = answer.read()
-            except (OSError, http.client.HTTPException):
-                self.failed += 1
-                self.connection = None
-                time.sleep(0.1)
-                continue
-            if answer.status != 200:
-                raise AssertionError(f"{path}: {answer.status} {data.decode()}")
-            self.times[what].append(time.perf_counter() - start)
-            found: dict[str, Any] = json.loads(data)
-            return found
-
-
 def play(
     project: Project, n_people: int, *, kills: int = 0, seconds_between: float = 2.0, think: float = 0.0
 ) -> dict[str, Any]:
@@ -136,7 +59,9 @@ def play(
     tokens = [make_token(project, name, ["tasks"], days=None, by="test")[1] for name in names]
     server = Server(project.folder)
     server.start()
-    people = [Annotator(server.port, token, think=think) for token in tokens]
+    people = [
+        Annotator(server.port, token, lambda _, dice: dice.choice(["pos", "neg"]), think=think) for token in tokens
+    ]
     start = time.perf_counter()
     for person in people:
         person.start()

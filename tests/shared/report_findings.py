@@ -58,7 +58,7 @@ def sample_findings(*, text: str = "clothes", kind: str = "saved", rounds: int =
                 "money": {"value": 156.0, "low": 120.0, "high": 208.0} if saved else None,
                 "hours": {"value": 11.0, "low": 8.4, "high": 14.6} if saved else None,
             },
-            "cost_per_point": {"labels": 69.0, "money": 5.5, "hours": 0.4},
+            "cost_per_point": {"labels": 69.0, "labels_low": 60.0, "labels_high": 82.0, "money": 5.5, "hours": 0.4},
             "forecast": {
                 "at_labels": 2_000, "value": 0.87, "low": 0.85, "high": 0.89, "sentence": "macro-F1 0.870 is likely",
                 "labels_to_goal": {"value": 2_900.0, "low": 2_500.0, "high": 3_400.0},

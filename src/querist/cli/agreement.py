@@ -65,9 +65,11 @@ def _annotators(rows: Sequence[Mapping[str, Any]]) -> Table:
 def _labels(rows: Sequence[Mapping[str, Any]]) -> Table:
     from rich.text import Text
 
-    table = _table("label", "answers", "agreement")
+    by_itself = ["alpha"] if any("alpha" in row for row in rows) else []
+    table = _table("label", "answers", "agreement", *by_itself)
     for row in rows:
-        table.add_row(Text(row["label"]), str(row["answers"]), _figure(row["agreement"]))
+        alone = [_figure(row[name]) for name in by_itself]
+        table.add_row(Text(row["label"]), str(row["answers"]), _figure(row["agreement"]), *alone)
     return table
 
 

@@ -98,6 +98,8 @@ def show(found: dict[str, Any]) -> None:
     else:
         console.show(_table(found["checks"]))
         newest = found["checks"][-1]
+        if newest["note"]:
+            click.echo(f"note: {newest['note']}")
         if newest["over"] and newest["telling"]:
             words = ", ".join(f"{one['what']} ({one['value']:+.1f})" for one in newest["telling"])
             click.echo(f"what tells most: {words}")
@@ -126,7 +128,7 @@ def _table(checks: list[dict[str, Any]]) -> Any:  # Any: rich is imported late
             span,
             *values,
             f"{one['p']:.3f}",
-            f"{one['domain']['auc']:.2f}",
+            f"{one['domain']['auc']:.2f}" if one["domain"] else "",
             f"{estimated['accuracy']:.2f} ({estimated['low']:.2f}-{estimated['high']:.2f})",
             said,
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from querist.config.section import Names, Section
+from querist.core.errors import SettingError
+from querist.core.label_sets import LabelSets
 
 
 class DataSettings(Section):
@@ -33,6 +35,14 @@ class DataSettings(Section):
     classes: Names = Field(
         default_factory=list, description="Allowed labels; other values go to quarantine. Empty: as found."
     )
+    labels: Literal["one", "several"] = Field(
+        default="one", description="Labels that an item has: exactly one, or several (also none at all)."
+    )
+    label_separator: str = Field(
+        default=";",
+        description='Sign between the labels of an item under labels = "several", in files and on record; (none) '
+        "stands for no label. Leave it as it is once labels are on record.",
+    )
     split: str | None = Field(
         default=None, description="Column with pool, validation or test (also train, dev, holdout)."
     )
@@ -43,6 +53,32 @@ class DataSettings(Section):
     deduplicate: bool = Field(
         default=True, description="Use one item of each group of duplicates; the others stay on record."
     )
+
+    @property
+    def sets(self) -> LabelSets | None:
+        """How the labels of an item are written where it may have several; None where it has one."""
+        return LabelSets(self.label_separator) if self.labels == "several" else None
+
+    def refuse_several(self, what: str) -> None:
+        """Raises SettingError for what is there only for items with one label: "a model is deployed"."""
+        if self.labels == "several":
+            raise SettingError(f'{what} only where each item has one label, and data.labels is "several"')
+
+    @field_validator("label_separator")
+    @classmethod
+    def _separates(cls, sign: str) -> str:
+        if len(sign) != 1 or sign.isalnum() or sign in "()[]\"'\\" or not sign.isprintable() or sign.isspace():
+            raise ValueError("must be one sign such as ; | , / or +")
+        return sign
+
+    @model_validator(mode="after")
+    def _names_are_no_sets(self) -> Self:
+        if self.sets:
+            try:
+                self.sets.check([*self.classes, *self.label_map.values()])
+            except SettingError as error:
+                raise ValueError(str(error)) from None
+        return self
 
 
 class PreprocessingSettings(Section):

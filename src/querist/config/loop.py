@@ -112,6 +112,11 @@ class QuerySettings(Section):
         description="How several measures become one score: the weighted mean of their ranks, of their values between "
         "the 5 % and 95 % quantiles, or their weighted product.",
     )
+    over_labels: Literal["mean", "max"] = Field(
+        default="mean",
+        description='How the scores of an item\'s labels become one under data.labels = "several": their mean, or the '
+        "score of the label the model is least sure of.",
+    )
     horizon: int = Field(
         default=20, description="Rounds in which weights of [start, end] move where no budget is set.", ge=1
     )

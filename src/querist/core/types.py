@@ -21,6 +21,8 @@ Embeddings: TypeAlias = NDArray[np.float32]
 """(n_items, n_dims)."""
 Codes: TypeAlias = NDArray[np.int64]
 """(n_items,), class numbers 0..n_classes-1; -1 where unknown."""
+Targets: TypeAlias = NDArray[Any]
+"""(n_items,) Codes; or (n_items, n_classes) bool, which classes each item has, where it may have several."""
 Matrix: TypeAlias = Any
 """(n_items, n_features): a numpy array or a scipy CSR matrix (scipy is not imported on this floor)."""
 
@@ -42,7 +44,8 @@ class Pool:
 
     `ids` and `labeled_ids` number the items for good, in the numbering and embedding space named `space`; with them a
     strategy may keep what it learned in `memory` for the next round. `memory_bytes` is what it may use beyond its
-    inputs. `budget_left` counts the labels that can still be asked (None: no limit).
+    inputs. `budget_left` counts the labels that can still be asked (None: no limit). With `several` an item may have
+    several labels: each class has a probability of its own in 0..1, and rows of `proba` do not sum to 1.
     """
 
     n_items: int
@@ -65,6 +68,7 @@ class Pool:
     memory: Memory = field(default_factory=Memory)
     memory_bytes: int = GIB
     budget_left: int | None = None
+    several: bool = False
 
     def scores_at(self, indices: Indices) -> Scores:
         """(k,) scores of some items; zeros where the pool holds none, since then no item comes before another."""

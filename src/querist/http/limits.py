@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from querist.http.problems import respond
@@ -27,6 +26,9 @@ HEADERS = {
 }
 
 
+RAW_HEADERS = [(name.encode(), value.encode()) for name, value in {**HEADERS, "cache-control": "no-store"}.items()]
+
+
 class SafeHeaders:
     """Adds the headers that keep a page to itself, where it says nothing else; pages of people's data are never
     cached.
@@ -38,10 +40,9 @@ class SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
+                given = list(message["headers"])
+                said = {name.lower() for name, _ in given}
+                message["headers"] = given + [pair for pair in RAW_HEADERS if pair[0] not in said]
             await send(message)
 
         await self.app(scope, receive, add if scope["type"] == "http" else send)

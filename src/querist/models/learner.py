@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from querist.core.errors import SettingError, ShapeError, UnknownName
-from querist.core.types import Codes, Matrix, Probabilities
+from querist.core.types import Codes, Matrix, Probabilities, Targets
 from querist.models.calibration import METHODS, Calibrator, fit_calibration
 from querist.models.fitting import raw_proba, train, warm_up
 from querist.models.heads import Estimator, make_estimator
 from querist.models.losses import loss_curves
 from querist.models.tuning import Labeled, Unseen, search, unseen_probabilities
+from querist.models.watching import OnLoss, watched
 
 ClassWeight = Literal["balanced"] | Mapping[int, float] | None
 
@@ -65,6 +66,7 @@ class ScikitLearner:
         self.seen: Codes = np.empty(0, dtype=np.int64)
         self.estimator: Estimator | None = None
         self.calibrator: Calibrator | None = None
+        self.on_loss: OnLoss | None = None
         self.report = Report(self.params, 0, 0)
         self._check()
 
@@ -75,10 +77,10 @@ class ScikitLearner:
     def fit(
         self,
         X: Matrix,
-        y: Codes,
+        y: Targets,
         *,
         sample_weight: NDArray[np.float64] | None = None,
-        validation: tuple[Matrix, Codes] | None = None,
+        validation: tuple[Matrix, Targets] | None = None,
         warm_from: ScikitLearner | None = None,
     ) -> Self:
         """Trains on X (n, n_features), y (n,); validation rows with code -1 do not count.
@@ -102,7 +104,8 @@ class ScikitLearner:
         warm = warm_from is not None and self._same_shape(warm_from) and warm_up(estimator, warm_from.estimator)
         if warm_from is not None and not warm:
             notes.append("no warm start: the learner cannot, or its classes or features changed; trained in full")
-        self.estimator = train(estimator, *training)
+        with watched(estimator, self.on_loss):
+            self.estimator = train(estimator, *training)
         unseen = self._calibrate(params, training, held)
         if isinstance(unseen, str):
             notes.append(unseen)
@@ -133,12 +136,12 @@ class ScikitLearner:
         proba[:, self.seen] = self.calibrator.apply(known) if self.calibrator else known
         return proba
 
-    def predict(self, X: Matrix) -> Codes:
+    def predict(self, X: Matrix) -> Targets:
         codes: Codes = self.predict_proba(X).argmax(axis=1)
         return codes
 
     def loss_curves(
-        self, X: Matrix, y: Codes, *, validation: tuple[Matrix, Codes] | None = None
+        self, X: Matrix, y: Targets, *, validation: tuple[Matrix, Targets] | None = None
     ) -> dict[str, list[float]]:
         """The loss after each iteration of the training that is over, as in `losses.loss_curves`."""
         if self.estimator is None:

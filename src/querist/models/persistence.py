@@ -13,6 +13,7 @@ import numpy as np
 from querist.core.errors import DataError, SettingError
 from querist.models import calibration
 from querist.models.learner import Report, ScikitLearner
+from querist.models.one_vs_rest import OneVsRest
 from querist.models.settle import settle
 
 FORMAT = 1
@@ -24,7 +25,16 @@ def dump(learner: ScikitLearner) -> bytes:
     """The fitted learner; the same model gives the same bytes."""
     import skops.io
 
-    meta = {
+    estimator: Any = learner.estimator
+    meta = _described(learner)
+    if isinstance(learner, OneVsRest):
+        meta |= {"constant": learner.constant, "members": [_described(one) for one in learner.members]}
+        estimator = [one.estimator for one in learner.members]
+    return settle(skops.io.dumps({"meta": json.dumps(meta), "estimator": estimator}))
+
+
+def _described(learner: ScikitLearner) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "head": learner.head,
         "params": learner.params,
@@ -39,7 +49,6 @@ def dump(learner: ScikitLearner) -> bytes:
         "calibrator": None if learner.calibrator is None else calibration.state_of(learner.calibrator),
         "report": asdict(learner.report),
     }
-    return settle(skops.io.dumps({"meta": json.dumps(meta), "estimator": learner.estimator}))
 
 
 def load(data: bytes, *, trusted: Sequence[str] = ()) -> ScikitLearner:
@@ -68,7 +77,7 @@ def load(data: bytes, *, trusted: Sequence[str] = ()) -> ScikitLearner:
 def _restored(meta: Mapping[str, Any], estimator: Any) -> ScikitLearner:  # Any: a scikit-learn estimator or None
     if meta["format"] != FORMAT:
         raise DataError(f"the stored learner has format {meta['format']}, this version reads {FORMAT}; train it again")
-    learner = ScikitLearner(
+    learner = (OneVsRest if "members" in meta else ScikitLearner)(
         meta["head"],
         meta["params"],
         meta["n_classes"],
@@ -80,7 +89,11 @@ def _restored(meta: Mapping[str, Any], estimator: Any) -> ScikitLearner:  # Any:
     )
     learner.n_features = meta["n_features"]
     learner.seen = np.array(meta["seen"], dtype=np.int64)
-    learner.estimator = estimator
+    if isinstance(learner, OneVsRest):
+        learner.constant = tuple(meta["constant"])
+        learner.members = tuple(_restored(one, e) for one, e in zip(meta["members"], estimator, strict=True))
+    else:
+        learner.estimator = estimator
     learner.calibrator = None if meta["calibrator"] is None else calibration.restore(meta["calibrator"])
     report = meta["report"]
     learner.report = Report(**{**report, "search": tuple(report["search"]), "notes": tuple(report["notes"])})

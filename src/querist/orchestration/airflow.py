@@ -46,6 +46,7 @@ COMMON = {
     "catchup": False,
     "max_active_runs": 1,
     "default_args": RETRIES,
+    "doc_md": __doc__,
     "tags": ["querist", $tag],
 }
 

@@ -28,13 +28,10 @@ ${schedules}\
         type: choice
         options: [ask, train]
 
-# One at a time; every step may be repeated, and goes on where it was.
-concurrency:
-  group: querist-$slug
-  cancel-in-progress: false
-
 permissions: {}
 
+# Every step may be repeated, and goes on where it was. Each job is one at a time; what waits for a person, or for a
+# long training, holds up no other. The command stands in eval, since it may hold quotes.
 env:
   QUERIST: $command
   PROJECT: $folder
@@ -45,26 +42,33 @@ jobs:
   ask:
     if: github.event.schedule == $asking || inputs.task == 'ask'
     runs-on: self-hosted
+    concurrency: querist-$slug-ask
     steps:
       - name: $ask_says
-        run: $$QUERIST $ask --project "$$PROJECT" --run-id "$$RUN-ask" --link "$$LINK"
+        run: eval "$$QUERIST" '$ask --background --wait 3600 --project "$$PROJECT" --run-id "$$RUN-ask" --link "$$LINK"'
 
   train:
     if: github.event_name == 'repository_dispatch' || github.event.schedule == $looking || inputs.task == 'train'
     runs-on: self-hosted
+    concurrency: querist-$slug-train
+    timeout-minutes: 1440
     outputs:
       version: $${{ steps.gate.outputs.version }}
     steps:
       - name: $wait_says
         id: complete
         run: |
-          if $$QUERIST $wait --project "$$PROJECT"; then echo "yes=true" >> "$$GITHUB_OUTPUT"; fi
+          status=0
+          eval "$$QUERIST" '$wait --project "$$PROJECT"' || status=$$?
+          if [ "$$status" = 0 ]; then echo "yes=true" >> "$$GITHUB_OUTPUT"; fi
+          if [ "$$status" != 75 ]; then exit "$$status"; fi # 75: not yet
 $training
       - name: $gate_says
         id: gate
         if: steps.complete.outputs.yes
         run: |
-          $$QUERIST $gate --project "$$PROJECT" --json | tee gate.json
+          eval "$$QUERIST" '$gate --project "$$PROJECT" --json' > gate.json
+          cat gate.json
           if grep -q '^  "passed": true' gate.json; then
             sed -n 's/^  "model_version": "\\(.*\\)",$$/version=\\1/p' gate.json >> "$$GITHUB_OUTPUT"
           fi
@@ -73,17 +77,19 @@ $training
     needs: train
     if: needs.train.outputs.version
     runs-on: self-hosted
+    concurrency: querist-$slug-deploy
 ${environment}\
     env:
       VERSION: $${{ needs.train.outputs.version }}
+      BY: GitHub Actions, $${{ github.actor }}
     steps:
       - name: $deploy_says
-        run: $$QUERIST $deploy "$$VERSION" --project "$$PROJECT" --by "GitHub Actions, $${{ github.actor }}"
+        run: eval "$$QUERIST" '$deploy "$$VERSION" --project "$$PROJECT" --by "$$BY"'
 """
 STEP = """\
       - name: $says
         if: steps.complete.outputs.yes
-        run: $$QUERIST $command --project "$$PROJECT" --run-id "$$RUN" --link "$$LINK"
+        run: eval "$$QUERIST" '$command --project "$$PROJECT" --run-id "$$RUN" --link "$$LINK"'
 """
 ENVIRONMENT = """\
     environment: querist-$slug # its settings name those who must approve

@@ -133,7 +133,7 @@ class Airflow(Orchestrator):
 
 
 class Prefect(Orchestrator):
-    """Resumes the run that is suspended until the round is complete, or else creates a run of the one that trains."""
+    """Resumes the runs that are suspended until the round is complete, or else creates a run of the one that trains."""
 
     def sign_in(self, client: httpx.Client, credentials: str) -> None:
         user, colon, password = credentials.partition(":")
@@ -144,8 +144,10 @@ class Prefect(Orchestrator):
 
     def tell(self, client: httpx.Client, id: str, data: Json) -> int:
         states = {run: self._state(client, run) for run in data["runs"]}
-        for run in (run for run, state in states.items() if state == "PAUSED"):
-            return client.post(f"flow_runs/{run}/resume", json={}).raise_for_status().status_code
+        paused = [run for run, state in states.items() if state == "PAUSED"]  # several, where a schedule went on
+        resumed = [client.post(f"flow_runs/{run}/resume", json={}).raise_for_status().status_code for run in paused]
+        if resumed:
+            return resumed[-1]
         name = f"train-{data['slug'].replace('_', '-')}"
         answer = client.get(f"deployments/name/{name}/querist")
         if answer.status_code == 404:

@@ -73,8 +73,9 @@ def asset_of(slug: str) -> tuple[str, str]:
 
 
 def quoted(text: str) -> str:
-    """As it stands in Python, JSON and YAML."""
-    return json.dumps(text)
+    """As it stands in Python and YAML."""
+    # JSON writes what is beyond its 16 bits as two characters, which Python and YAML would take for two.
+    return '"' + "".join(json.dumps(c)[1:-1] if c < "\U00010000" else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
 def words(command: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from querist.asking import CONTROL
+from querist.core.label_sets import confidence_of, predicted
 from querist.stages.evaluation.advice import (
     PAIRS,
     SURE_ROUNDS,
@@ -59,8 +60,12 @@ def _stable(project: Project) -> Advice:
     said = []
     for result in list(found.values())[-PAIRS - 1 :]:
         arrays = project.artifacts.get_arrays(result["predictions"])
-        names = np.array(result["classes"])
-        said.append(dict(zip(arrays["positions"].tolist(), names[arrays["proba"].argmax(axis=1)], strict=True)))
+        proba, sets = arrays["proba"], project.settings.data.sets
+        if sets is None:
+            names = np.array(result["classes"])[proba.argmax(axis=1)].tolist()
+        else:
+            names = sets.strings(predicted(proba), result["classes"])
+        said.append(dict(zip(arrays["positions"].tolist(), names, strict=True)))
     return stable([_kappa(before, after) for before, after in pairwise(said)])
 
 
@@ -81,5 +86,5 @@ def _uninformative(project: Project) -> Advice:
     by_round: dict[int, list[float]] = {}
     for q in asked:
         if q.strategy not in NOT_ASKED_BY_THE_STRATEGY and (prediction := q.payload.get("prediction")):
-            by_round.setdefault(q.round, []).append(max(prediction.values()))
+            by_round.setdefault(q.round, []).append(confidence_of(prediction, project.settings.data.sets))
     return uninformative([np.array(sure) for sure in by_round.values()])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from querist.core.label_sets import LabelSets
 from querist.stages.human_labeling import agreement as figures
 from querist.stages.human_labeling.gold import GoldResult, gold_accuracy, gold_results
 from querist.stages.human_labeling.resolve import Table, sort_out, tabulate
@@ -28,6 +29,8 @@ def agreement(project: Project, *, round: int | None = None, shared: bool = Fals
     """Agreement overall, by label, by pair of labels and by annotator, of one round or of all pool items.
 
     `shared` leaves out items with a single answer, which say nothing of agreement: quicker where they are many.
+    Where items have several labels, answers are the same if their sets are, `alpha` counts by how far sets differ, and
+    each of `labels` stands by itself, with an alpha of its own.
     A figure that the answers do not determine is None. Rulings by a lead are no answers; `disputed` lists the items
     with different labels that no ruling has settled. Gold items belong to no round: their results are of all rounds.
     Raises NoSuchRound.
@@ -41,7 +44,7 @@ def agreement(project: Project, *, round: int | None = None, shared: bool = Fals
     gold = [a for a in answers if is_gold(a)]
     answers = [a for a in answers if not is_gold(a) and (asked is None or a.item in asked)]
     votes, rulings = sort_out(map(vote_of, answers))
-    table = tabulate(votes)
+    table, sets = tabulate(votes), project.settings.data.sets
     n_labels = len(table.labels)
     pairs = figures.pair_agreement(table.codes, n_labels)
     n_answers = (table.codes >= 0).sum(axis=1)
@@ -53,13 +56,37 @@ def agreement(project: Project, *, round: int | None = None, shared: bool = Fals
         "raw": _known(figures.raw_agreement(table.codes, n_labels)),
         "cohen": _known(pairs.mean_kappa),
         "fleiss": _known(figures.fleiss_kappa(table.codes, n_labels)),
-        "alpha": _known(figures.krippendorff_alpha(table.codes, n_labels)),
-        "labels": _by_label(table),
+        "alpha": _known(_alpha(table, sets)),
+        "labels": _by_label(table) if sets is None else _by_label_of_sets(table, sets),
         "confused": _confused(table),
         "annotators": _by_annotator([a for a in answers if not is_ruling(a)], table, pairs, _gold(project, gold)),
         "pairs": _by_pair(table, pairs),
         "disputed": [item for item, open_ in zip(table.items, torn, strict=True) if open_ and item not in rulings],
     }
+
+
+def _alpha(table: Table, sets: LabelSets | None) -> float:
+    if sets is None:
+        return figures.krippendorff_alpha(table.codes, len(table.labels))
+    return figures.alpha_of_sets(table.codes, sets.members(table.labels, _names(table, sets)))
+
+
+def _names(table: Table, sets: LabelSets) -> list[str]:
+    return sorted({name for label in table.labels for name in sets.names(label)})
+
+
+def _by_label_of_sets(table: Table, sets: LabelSets) -> list[dict[str, Any]]:
+    """Of each label by itself: whether an item has it or not."""
+    names = _names(table, sets)
+    # The last row is for those who gave no answer.
+    has = np.append(sets.members(table.labels, names), np.zeros((1, len(names)), dtype=bool), axis=0)[table.codes]
+    rows = []
+    for at, name in enumerate(names):
+        alone = np.where(table.codes >= 0, has[:, :, at], -1).astype(np.int64)
+        agreed, alpha = figures.class_agreement(alone, 2)[1], figures.krippendorff_alpha(alone, 2)
+        answers = int((alone == 1).sum())
+        rows.append({"label": name, "answers": answers, "agreement": _known(agreed), "alpha": _known(alpha)})
+    return rows
 
 
 def _by_label(table: Table) -> list[dict[str, Any]]:
@@ -120,7 +147,7 @@ def _by_pair(table: Table, pairs: figures.Pairs) -> list[dict[str, Any]]:
 def _gold(project: Project, answers: Sequence[Annotation]) -> dict[str, GoldResult]:
     if not answers or project.settings.data.label is None:
         return {}
-    codes, names = project.snapshot.labels("label")
+    codes, names = project.snapshot.labels("label", sets=project.settings.data.sets)
     truth = {a.item: names[code] for a in answers if (code := codes[a.position]) >= 0}
     return gold_results(map(vote_of, answers), truth)
 

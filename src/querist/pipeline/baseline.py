@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from querist.core.errors import DataError
 from querist.core.selection import stream
-from querist.core.types import Codes, Indices
+from querist.core.types import Indices, Targets
 from querist.models.clusters import cluster_all
 from querist.pipeline.random_curves import holdout_key, learner_key
 from querist.pipeline.replay import Task, fit, in_parallel, quality_of
@@ -28,7 +28,7 @@ from querist.store.models import list_models
 from querist.store.rounds import queries_since
 from querist.store.rows import AT_RANDOM
 from querist.store.steps import Done, list_steps
-from querist.training import codes_of
+from querist.training import known_targets
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Progress, Project
@@ -51,7 +51,7 @@ class Collected:
     """The labels on record: positions (n,) in the pool, codes (n,), and which were drawn at random."""
 
     positions: Indices
-    codes: Codes
+    codes: Targets
     at_random: NDArray[np.bool_]
 
 
@@ -128,18 +128,16 @@ def _task(
     from querist.snapshots.snapshot import POOL
 
     arrays = project.artifacts.get_arrays(labeling.result["labels"])
-    numbers, snapshot = codes_of(labeling.result["classes"], classes), project.snapshot
-    known = {
-        split: (arrays[f"{split}_positions"], numbers[arrays[f"{split}_codes"]])
-        for split in ("pool", "validation", "test")
-    }
+    known, snapshot = known_targets(arrays, labeling.result["classes"], classes), project.snapshot
     if len(known["test"][0]) == 0:
         raise DataError(
             "the holdout has no label, so no curve can be measured; label holdout items and import them with "
             "`querist labels import --holdout FILE`"
         )
     spec, features = project.features(progress)
-    codes = np.full(snapshot.n_items, -1, dtype=np.int64)
+    codes: Targets = np.full(snapshot.n_items, -1, dtype=np.int64)
+    if project.settings.data.sets is not None:
+        codes = np.zeros((snapshot.n_items, len(classes)), dtype=bool)
     for positions, of in known.values():
         codes[positions] = of
     task = Task(

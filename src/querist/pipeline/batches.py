@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from querist.pipeline.agreement import agreement
 from querist.pipeline.record import round_table
-from querist.store.answers import Answer
+from querist.store.answers import SKIP, Answers
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
@@ -17,25 +17,21 @@ if TYPE_CHECKING:
 MOST_CONFUSED = 5
 
 
-def batches(project: Project, answers: Sequence[Answer]) -> list[dict[str, Any]]:
+def batches(project: Project, answers: Answers) -> list[dict[str, Any]]:
     """Rows of `round_table` with answers, skips, people, hours (measured), median_seconds and per_hour."""
-    by_round: defaultdict[int, list[Answer]] = defaultdict(list)
-    for answer in answers:
-        by_round[answer.round].append(answer)
-    return [{**row, **_effort(by_round[row["round"]])} for row in round_table(project)]
+    by_round, none = answers.by(answers.round), answers[:0]
+    return [{**row, **effort_of(by_round.get(row["round"], none))} for row in round_table(project)]
 
 
-def people(project: Project, answers: Sequence[Answer]) -> dict[str, Any]:
+def people(project: Project, answers: Answers) -> dict[str, Any]:
     """{"annotators": what each person did, "agreement": how far they agree, None where nobody shared an item}."""
-    by_person: defaultdict[str, list[Answer]] = defaultdict(list)
-    for answer in answers:
-        by_person[answer.annotator].append(answer)
+    by_person = {answers.annotators[who]: own for who, own in answers.by(answers.who).items()}
     found = agreement(project, shared=True)
     known = {row["annotator"]: row for row in found["annotators"]}
     rows = [
         {
             "annotator": name,
-            **_effort(own),
+            **effort_of(own),
             **{part: known.get(name, {}).get(part) for part in ("agreement", "gold")},
         }
         for name, own in sorted(by_person.items())
@@ -48,19 +44,20 @@ def people(project: Project, answers: Sequence[Answer]) -> dict[str, Any]:
     return {"annotators": rows, "agreement": shared}
 
 
-def labels(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+def labels(answers: Answers) -> list[dict[str, Any]]:
     """How many answers gave each label, most first; a skip gives none."""
-    return [{"label": label, "answers": n} for label, n in Counter(a.label for a in answers if a.label).most_common()]
+    counts = np.bincount(answers.what[answers.what != SKIP], minlength=len(answers.labels))
+    return [{"label": answers.labels[at], "answers": int(counts[at])} for at in np.argsort(-counts, kind="stable")]
 
 
-def _effort(answers: Sequence[Answer]) -> Mapping[str, Any]:
-    timed = [a.seconds for a in answers if a.seconds]
-    total = sum(timed)
+def effort_of(answers: Answers) -> Mapping[str, Any]:
+    timed = answers.seconds[answers.seconds > 0]
+    total = float(timed.sum())
     return {
         "answers": len(answers),
-        "skips": sum(a.label is None for a in answers),
-        "people": len({a.annotator for a in answers}),
-        "hours": total / 3600 if timed else None,
-        "median_seconds": median(timed) if timed else None,
-        "per_hour": len(timed) * 3600 / total if total else None,
+        "skips": int((answers.what == SKIP).sum()),
+        "people": len(np.unique(answers.who)),
+        "hours": total / 3600 if len(timed) else None,
+        "median_seconds": float(np.median(timed)) if len(timed) else None,
+        "per_hour": len(timed) * 3600 / total if len(timed) else None,
     }

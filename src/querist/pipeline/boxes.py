@@ -53,5 +53,8 @@ def _lines(settings: Settings, found: Mapping[str, Any]) -> dict[str, list[str]]
             f"{named(objective.metric)} {figure(last['value']) if last else 'not measured yet'}",
             "no goal set" if objective.goal is None else f"goal {objective.goal:g}",
         ],
-        "deploy": [status["reason"] if status["state"] == "stopped" else "not yet"],
+        "deploy": [
+            f"model {status['served'][:8]} answers" if status["served"] else "not yet",
+            *([status["reason"]] if status["state"] == "stopped" else []),
+        ],
     }

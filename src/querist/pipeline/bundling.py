@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from querist import __version__
 from querist.core.errors import LedgerError, SettingError
@@ -50,6 +51,7 @@ def build(project: Project, version: str | None = None, *, out: Path | None = No
     """
     from querist.stages.reporting.model_card import model_card_page
 
+    project.settings.data.refuse_several("a model is deployed")
     folder, model = folder_of(project, out), find_model(project, version)
     card = model_card(project, model.version)
     carried = _carried(model.learner["encoder_params"])
@@ -133,10 +135,11 @@ def _abstain(
     risk = project.settings.deploy.risk
     if risk is None:
         return {"risk": None, "threshold": None}
-    codes, proba = _validation(project, model, snapshot, learner, files)
+    codes, proba, groups = _validation(project, model, snapshot, learner, files)
     found = None
     if len(codes):
-        curve = coverage(codes, proba, points=len(codes), confidence=project.settings.evaluation.confidence)
+        confidence = project.settings.evaluation.confidence
+        curve = coverage(codes, proba, points=len(codes), confidence=confidence, groups=groups)
         found = threshold(curve, risk)
     if found is None:
         raise SettingError(
@@ -148,8 +151,9 @@ def _abstain(
 
 def _validation(
     project: Project, model: Model, snapshot: Any, learner: Mapping[str, Any], files: Mapping[str, bytes]
-) -> tuple[Codes, Probabilities]:
-    """True codes (n,) and the answers of the very model that is deployed (n, n_classes)."""
+) -> tuple[Codes, Probabilities, NDArray[np.uint64] | None]:
+    """True codes (n,), the answers of the very model that is deployed (n, n_classes), and the items' groups (n,), None
+    where each stands for itself."""
     from querist.models.encoders.make import make_encoder
     from querist.models.persistence import load
 
@@ -160,10 +164,12 @@ def _validation(
     known = np.array([name in classes for name in names], dtype=bool)
     codes = np.array([classes.index(name) for name in names if name in classes], dtype=np.int64)
     columns = [name for name in snapshot.columns() if name in ("text", "image") or name.startswith("x.")]
-    items = snapshot.take(arrays["validation_positions"][known], columns).to_pydict()
+    positions = arrays["validation_positions"][known]
+    items = snapshot.take(positions, columns).to_pydict()
     with np.load(io.BytesIO(files[ENCODER]), allow_pickle=False) as state:
         encoder = make_encoder(learner["encoder"], learner["encoder_params"]).restore(dict(state))
-    return codes, load(files[LEARNER], trusted=learner["trusted_types"]).predict_proba(encoder.transform(items))
+    proba = load(files[LEARNER], trusted=learner["trusted_types"]).predict_proba(encoder.transform(items))
+    return codes, proba, snapshot.groups(positions)
 
 
 def _snapshot(project: Project, id: str) -> Any:  # Any: snapshots.Snapshot, imported late because of pyarrow

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from querist import __version__
 from querist.config import FILE_NAME
 from querist.core.errors import SnapshotCorrupt
+from querist.core.label_sets import class_counts
 from querist.pipeline.model_card import FILE as CARD
 from querist.stages.reporting.checklist import Evidence, Git, Recall, judge
 from querist.store.analyses import list_analyses
@@ -91,7 +93,7 @@ def _labels(project: Project, left: Mapping[str, Any]) -> dict[str, Any]:
 def _counts(left: Mapping[str, Any], arrays: Mapping[str, Any], split: str) -> dict[str, int]:
     if not arrays:
         return {}
-    found = np.bincount(arrays[f"{split}_codes"], minlength=len(left["classes"]))
+    found = class_counts(arrays[f"{split}_codes"], len(left["classes"]))
     return dict(zip(left["classes"], map(int, found), strict=True))
 
 
@@ -103,7 +105,7 @@ def _recall(left: Mapping[str, Any], arrays: Mapping[str, Any], metrics: Sequenc
     return Recall(rarest, present[rarest], [(m.round, m.value) for m in metrics if m.name == f"recall:{rarest}"])
 
 
-def _holdout(project: Project, taken: Sequence[int], arrays: Mapping[str, Any]) -> dict[str, Any]:
+def _holdout(project: Project, taken: NDArray[np.int64], arrays: Mapping[str, Any]) -> dict[str, Any]:
     from querist.snapshots.snapshot import TEST
     from querist.store.models import current_snapshot
 
@@ -111,13 +113,14 @@ def _holdout(project: Project, taken: Sequence[int], arrays: Mapping[str, Any]) 
         if current_snapshot(tx) is None:
             return {}
     held = project.snapshot.splits() == TEST
-    asked, trained = np.unique(np.array(taken, dtype=np.intp)), arrays.get("pool_positions", np.empty(0, dtype=np.intp))
-    touched = np.union1d(asked[held[asked]], trained[held[trained]])
+    asked, trained = (np.zeros(len(held), dtype=np.bool_) for _ in range(2))
+    asked[taken] = True
+    trained[arrays.get("pool_positions", [])] = True
     return {
         "holdout": int((held & project.snapshot.primary()).sum()),
-        "asked_positions": len(asked),
-        "trained_positions": len(trained),
-        "touched": len(touched),
+        "asked_positions": int(asked.sum()),
+        "trained_positions": int(trained.sum()),
+        "touched": int((held & (asked | trained)).sum()),
     }
 
 

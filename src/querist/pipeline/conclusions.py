@@ -80,7 +80,8 @@ def _risks(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         yield _risk(warning["kind"], warning["sentence"], "diagnostics")
     red = [line["line"] for line in found["checklist"] if line["state"] == "red"]
     if red:
-        yield _risk("checklist", f"{len(red)} lines of the checklist are red: {'; '.join(red)}", "checklist")
+        lines = "1 line of the checklist is" if len(red) == 1 else f"{len(red)} lines of the checklist are"
+        yield _risk("checklist", f"{lines} red: {'; '.join(red)}", "checklist")
 
 
 def _risk(kind: str, sentence: str, anchor: str) -> dict[str, str]:

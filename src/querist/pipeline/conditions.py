@@ -38,6 +38,8 @@ class Conditions:
 def deciding(settings: Settings) -> dict[str, Any]:
     """Every setting that can change a result, as plain values."""
     undeciding: dict[str, Any] = {**dict.fromkeys(UNDECIDING, True), "evaluation": {"slices"}}
+    if settings.data.sets is None:  # these say nothing of items with one label
+        undeciding |= {"data": {"labels", "label_separator"}, "query": {"over_labels"}}
     return settings.model_dump(mode="json", exclude=undeciding)
 
 

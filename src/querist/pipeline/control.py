@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from querist.asking import CONTROL
+from querist.core.label_sets import LIKELY, label_of
+from querist.core.proportion import wilson
 from querist.core.selection import stream
-from querist.core.types import Codes, Indices, Probabilities
+from querist.core.types import Indices, Probabilities, Targets
 from querist.stages.evaluation.intervals import bootstrap
 from querist.stages.evaluation.metrics import OF_ITEMS
 from querist.stages.reporting import verdicts
@@ -41,7 +43,7 @@ def control_quality(project: Project, steps: Sequence[Done]) -> dict[str, Any] |
     if not kept:
         return None
     metric = project.settings.objective.metric
-    metric = "accuracy" if metric in OF_ITEMS or metric == "micro_f1" else metric
+    metric = "accuracy" if metric in OF_ITEMS or (metric == "micro_f1" and y.ndim == 1) else metric
     confidence = project.settings.evaluation.confidence
     bounds = _bounds(metric, y, proba, classes, confidence, stream(project.settings.project.seed, CONTROL))
     if bounds is None:
@@ -62,26 +64,25 @@ def _first(drawn: dict[int, int], newest: int) -> int:
 
 
 def _scored(
-    asked: Sequence[Query], positions: Indices, codes: Codes, classes: Sequence[str]
-) -> tuple[list[Query], Codes, Probabilities]:
-    """Queries with a label, their codes, and 1 for the class predicted."""
-    truth = dict(zip(positions.tolist(), codes.tolist(), strict=True))
-    kept = [q for q in asked if q.position in truth]
+    asked: Sequence[Query], positions: Indices, codes: Targets, classes: Sequence[str]
+) -> tuple[list[Query], Targets, Probabilities]:
+    """Queries with a label, their codes, and 1 for the class predicted, or for each of several labels."""
+    place = {position: at for at, position in enumerate(positions.tolist())}
+    kept = [q for q in asked if q.position in place]
     proba = np.zeros((len(kept), len(classes)))
     for row, query in enumerate(kept):
         said: dict[str, float] = query.payload["prediction"]
-        proba[row, classes.index(max(said, key=said.__getitem__))] = 1.0
-    return kept, np.array([truth[q.position] for q in kept], dtype=np.int64), proba
+        names = [label_of(said, None)] if codes.ndim == 1 else [name for name, p in said.items() if p > LIKELY]
+        proba[row, [classes.index(name) for name in names]] = 1.0
+    return kept, codes[[place[q.position] for q in kept]], proba
 
 
 def _bounds(
-    metric: str, y: Codes, proba: Probabilities, classes: Sequence[str], confidence: float, rng: np.random.Generator
+    metric: str, y: Targets, proba: Probabilities, classes: Sequence[str], confidence: float, rng: np.random.Generator
 ) -> dict[str, float] | None:
-    if metric == "accuracy":
-        from scipy.stats import binomtest
-
-        right = int((proba.argmax(axis=1) == y).sum())
-        found = binomtest(right, len(y)).proportion_ci(confidence, method="wilson")
-        return {"value": right / len(y), "low": float(found.low), "high": float(found.high)}
+    if metric == "accuracy" and y.ndim == 1:
+        share = float((proba.argmax(axis=1) == y).mean())
+        low, high = map(float, wilson(share, len(y), confidence=confidence))
+        return {"value": share, "low": low, "high": high}
     value, low, high = bootstrap(metric, y, proba, classes, confidence=confidence, resamples=1000, rng=rng)
     return {"value": value, "low": low, "high": high} if np.isfinite([value, low, high]).all() else None

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from querist.core.errors import DataError
+from querist.pipeline.label_files import LISTS
 
 SPLITS = {"pool": "train", "validation": "validation", "test": "test"}
 KEY = b"huggingface"
 MARK = "# Written by querist labels export"
 """A comment in the card: only a folder that has it is written again."""
+CODES = "list of codes"
 TYPES = {
     "seconds": "float64",
     "confidence": "float64",
@@ -38,17 +40,20 @@ def read_parquet(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{file} cannot be read as Parquet: {error}") from None
     names = _class_names(table.schema.metadata or {})
-    plain = [field.name for field in table.schema if not pa.types.is_nested(field.type)]
+    plain = [f.name for f in table.schema if not pa.types.is_nested(f.type) or f.name in LISTS]
     for number, row in enumerate(table.select(plain).to_pylist(), start=1):
         for column, known in names.items():
             code = row.get(column)
-            if isinstance(code, int):
+            if isinstance(code, list):
+                row[column] = [known[one] for one in code if 0 <= one < len(known)]
+            elif isinstance(code, int):
                 row[column] = known[code] if 0 <= code < len(known) else None
         yield f"row {number}", {name: value.strip() if isinstance(value, str) else value for name, value in row.items()}
 
 
 def write(folder: Path, rows: Sequence[Mapping[str, Any]], classes: Sequence[str], *, name: str) -> None:
-    """`label` and `resolved` become class codes; the pool is the split train. Images are bytes with their path."""
+    """`label` and `resolved` become class codes, lists of names lists of codes; the pool is the split train. Images are
+    bytes with their path."""
     import pyarrow.parquet as pq
 
     card = folder / "README.md"
@@ -59,8 +64,9 @@ def write(folder: Path, rows: Sequence[Mapping[str, Any]], classes: Sequence[str
             old.unlink()
     (folder / "data").mkdir(parents=True, exist_ok=True)
     code = {label: at for at, label in enumerate(classes)}
-    coded = [{**r, "label": code.get(r["label"]), "resolved": code.get(r["resolved"])} for r in rows]
-    table = _table(coded, {"label": "int64", "resolved": "int64"})
+    coded = [{**r, "label": _coded(r["label"], code), "resolved": _coded(r["resolved"], code)} for r in rows]
+    several = any(isinstance(r[column], list) for r in rows for column in ("label", "resolved"))
+    table = _table(coded, dict.fromkeys(("label", "resolved"), CODES if several else "int64"))
     features = {field.name: _feature(field, classes) for field in table.schema}
     table = table.replace_schema_metadata({KEY: json.dumps({"info": {"features": features}})})
     splits = []
@@ -88,15 +94,23 @@ def _table(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str] | None = 
     arrays = {}
     for name in dict.fromkeys(name for row in rows for name in row) or ("id", "label"):
         values = [row.get(name) for row in rows]
-        kind = pa.type_for_alias(known[name]) if name in known else None
+        kind = pa.list_(pa.int64()) if known.get(name) == CODES else None
+        kind = pa.type_for_alias(known[name]) if name in known and kind is None else kind
         array = pa.array(values, kind)
         arrays[name] = array.cast(pa.string()) if pa.types.is_null(array.type) else array
     return pa.table(arrays)
 
 
+def _coded(label: str | list[str] | None, code: Mapping[str, int]) -> Any:  # Any: a code or several
+    return [code[name] for name in label] if isinstance(label, list) else code.get(label or "")
+
+
 def _feature(field: Any, classes: Sequence[str]) -> dict[str, Any]:  # Any: a pyarrow field
     if field.name in ("label", "resolved"):
-        return {"names": list(classes), "_type": "ClassLabel"}
+        names = {"names": list(classes), "_type": "ClassLabel"}
+        return {"feature": names, "_type": "Sequence"} if str(field.type).startswith("list") else names
+    if str(field.type).startswith("list"):
+        return {"feature": {"dtype": "string", "_type": "Value"}, "_type": "Sequence"}
     return (
         {"_type": "Image"}
         if field.name == "image"
@@ -107,7 +121,8 @@ def _feature(field: Any, classes: Sequence[str]) -> dict[str, Any]:  # Any: a py
 def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     try:
         features = json.loads(metadata.get(KEY, b"{}")).get("info", {}).get("features", {})
-        return {name: list(f["names"]) for name, f in features.items() if f.get("_type") == "ClassLabel"}
+        inner = {name: f.get("feature", f) for name, f in features.items()}
+        return {name: list(f["names"]) for name, f in inner.items() if f.get("_type") == "ClassLabel"}
     except (ValueError, AttributeError, KeyError, TypeError):
         return {}
 
@@ -120,9 +135,15 @@ def _card(features: Mapping[str, Mapping[str, Any]], splits: Sequence[str], name
     lines += ["dataset_info:", "  features:"]
     for column, feature in features.items():
         lines.append(f"  - name: {json.dumps(column)}")
-        if feature["_type"] == "ClassLabel":
-            lines += ["    dtype:", "      class_label:", "        names:"]
-            lines += [f"          '{code}': {json.dumps(label)}" for code, label in enumerate(feature["names"])]
+        of = feature.get("feature", feature)
+        deeper = "  " if of is not feature else ""
+        lines += ["    sequence:"] if deeper and of["_type"] == "ClassLabel" else []
+        if of["_type"] == "ClassLabel":
+            lines += [] if deeper else ["    dtype:"]
+            lines += ["      class_label:", "        names:"]
+            lines += [f"          '{code}': {json.dumps(label)}" for code, label in enumerate(of["names"])]
+        elif deeper:
+            lines.append(f"    sequence: {of['dtype']}")
         else:
             lines.append(f"    dtype: {'image' if feature['_type'] == 'Image' else feature['dtype']}")
     about = (

@@ -68,6 +68,7 @@ def record_label_errors(project: Project, *, progress: Progress | None = None) -
 
     What a lead has ruled on is certain and not suspected. Raises DataError where too few labels are known.
     """
+    project.settings.data.refuse_several("label errors are looked for")
     with project.ledger.read() as tx:
         labeled = newest(list_steps(tx), "human_labeling")
         before = list_analyses(tx, LABEL_ERRORS, last=1)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.core.label_sets import class_counts
 from querist.core.proportion import wilson
-from querist.core.types import Codes, Indices
+from querist.core.types import Codes, Indices, Targets
 from querist.stages.evaluation.balance import skew
 from querist.stages.evaluation.label_errors import TELLING, Trial, in_words
 from querist.stages.evaluation.minority import Curve, left_behind, minority, unseen
@@ -21,7 +22,7 @@ from querist.store.analyses import Analysis, list_analyses
 from querist.store.rows import (
     Given,
     Value,
-    chosen_queries,
+    chosen_positions,
     control_queries,
     given_labels,
     metric_rows,
@@ -45,8 +46,8 @@ class Record:
     positions of queries and of what a lead decided."""
 
     classes: tuple[str, ...]
-    pool: tuple[Indices, Codes]
-    holdout: tuple[Indices, Codes]
+    pool: tuple[Indices, Targets]
+    holdout: tuple[Indices, Targets]
     groups: NDArray[np.uint64] | None
     chosen: NDArray[np.int64]
     control: NDArray[np.int64]
@@ -118,7 +119,7 @@ def _read(project: Project) -> Record | None:
         if labeled is None:
             return None
         classes = tuple(labeled.result["classes"])
-        chosen, control, given = chosen_queries(tx)[:, 1], control_queries(tx), given_labels(tx)
+        chosen, control, given = chosen_positions(tx), control_queries(tx), given_labels(tx)
         ruled, random = ruled_positions(tx), random_queries(tx)
         values = metric_rows(tx, ["accuracy", *(f"recall:{name}" for name in classes)])
         analyses = [a for kind in (EMBEDDED, LABEL_ERRORS, SIMULATION) for a in list_analyses(tx, kind, last=1)]
@@ -144,41 +145,48 @@ def _balance(found: Record, project: Project) -> tuple[list[dict[str, Any]], lis
     """Shares by class, and what is far off those of the control arm or the holdout. What the model expects of the pool
     is shown, but proves nothing: it is the model's belief, which class weights and a balanced seed set move."""
     asked, control = _counts(found, found.chosen), _counts(found, found.control)
-    holdout = np.bincount(found.holdout[1], minlength=len(found.classes))
-    drawn = control.sum() >= ENOUGH
-    pool = control if drawn else _expected(found, project)
-    parts = {"asked": asked, "pool_estimate": pool, "holdout": holdout}
-    shares = {part: counts / counts.sum() if counts.sum() else None for part, counts in parts.items()}
+    holdout = class_counts(found.holdout[1], len(found.classes))
+    n_asked, n_control = (int(np.isin(found.pool[0], part).sum()) for part in (found.chosen, found.control))
+    drawn = n_control >= ENOUGH
+    pool, n_pool = (control, n_control) if drawn else _expected(found, project)
+    parts = {
+        "asked": (asked, n_asked),
+        "pool_estimate": (pool, n_pool),
+        "holdout": (holdout, len(found.holdout[1])),
+    }
+    shares = {part: counts / n if n else None for part, (counts, n) in parts.items()}
     rows = [
         {"class": name, **{part: None if share is None else float(share[c]) for part, share in shares.items()}}
         for c, name in enumerate(found.classes)
     ]
     if drawn:
-        return rows, skew(found.classes, asked, control, of="the control arm")
-    if holdout.sum() >= ENOUGH:
-        return rows, skew(found.classes, asked, holdout, of="the holdout")
+        return rows, skew(found.classes, asked, control, of="the control arm", items=(n_asked, n_control))
+    if len(found.holdout[1]) >= ENOUGH:
+        items = (n_asked, len(found.holdout[1]))
+        return rows, skew(found.classes, asked, holdout, of="the holdout", items=items)
     return rows, []
 
 
 def _counts(found: Record, positions: NDArray[np.int64]) -> NDArray[np.int64]:
     """(n_classes,) how many of the pool items at `positions` have each class."""
     at = np.isin(found.pool[0], positions)
-    return np.bincount(found.pool[1][at], minlength=len(found.classes))
+    return class_counts(found.pool[1][at], len(found.classes))
 
 
-def _expected(found: Record, project: Project) -> NDArray[np.float64]:
-    """(n_classes,) items of the pool: the labels known, and of the others what the newest scores expect."""
-    expected = np.bincount(found.pool[1], minlength=len(found.classes)).astype(np.float64)
+def _expected(found: Record, project: Project) -> tuple[NDArray[np.float64], int]:
+    """(n_classes,) items of the pool: the labels known, and of the others what the newest scores expect; and how many
+    items those are."""
+    expected = class_counts(found.pool[1], len(found.classes)).astype(np.float64)
     if found.scored is None:
-        return np.zeros_like(expected)
+        return np.zeros_like(expected), 0
     arrays = project.artifacts.get_arrays(found.scored.result["scores"])
     open_ = ~np.isin(arrays["positions"], found.pool[0])
     expected[: arrays["proba"].shape[1]] += arrays["proba"][open_].sum(axis=0, dtype=np.float64)
-    return expected
+    return expected, len(found.pool[0]) + int(open_.sum())
 
 
 def _minority(found: Record, strategy: str, confidence: float) -> tuple[list[dict[str, Any]], list[str]]:
-    counts = np.bincount(found.holdout[1], minlength=len(found.classes))
+    counts = class_counts(found.holdout[1], len(found.classes))
     alone = _alone(found, counts)
     values: dict[str, list[Value]] = defaultdict(list)
     for value in found.values:
@@ -189,7 +197,7 @@ def _minority(found: Record, strategy: str, confidence: float) -> tuple[list[dic
             rounds=np.array([v.round for v in own]),
             recall=np.array([v.value for v in own]),
             # The holdout may have grown since; its shares have hardly changed.
-            support=np.array([alone[c] / counts.sum() * v.n_items for v in own]),
+            support=np.array([alone[c] / len(found.holdout[1]) * v.n_items for v in own]),
         )
         for c in np.flatnonzero(minority(counts))
         if (own := values[f"recall:{found.classes[c]}"])
@@ -210,14 +218,19 @@ def _alone(found: Record, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     if found.groups is None:
         return counts.astype(np.float64)
     alone = np.zeros(len(counts))
+    codes = found.holdout[1]
     for c in np.flatnonzero(counts):
-        sizes = np.unique(found.groups[found.holdout[1] == c], return_counts=True)[1]
+        has = codes[:, c] if codes.ndim == 2 else codes == c
+        sizes = np.unique(found.groups[has], return_counts=True)[1]
         alone[c] = effective_number(sizes.astype(np.float64))
     return alone
 
 
 def _ceiling(found: Record, confidence: float) -> dict[str, Any] | None:
-    """Of items of the holdout and those drawn at random, where enough of them have several answers; else of all."""
+    """Of items of the holdout and those drawn at random, where enough of them have several answers; else of all. None
+    where items have several labels, since an answer can then be right in part."""
+    if found.pool[1].ndim == 2:
+        return None
     random = set(found.random.tolist())
     drawn = [vote for vote in found.given if vote.split != "pool" or vote.position in random]
     at_random, limit = True, ceilings.ceiling(_votes(drawn, found.classes), confidence=confidence)

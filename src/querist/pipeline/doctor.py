@@ -66,6 +66,7 @@ def check_settings(settings: Settings) -> None:
     from querist.stages.preprocessing.steps import resolve as resolve_steps
     from querist.stages.query_strategy.ask import make
     from querist.stages.raw_data.sources import check_data
+    from querist.stages.uncertainty_scoring.scores import check_measures
     from querist.store import ledger
     from querist.training import make_learner
 
@@ -74,9 +75,12 @@ def check_settings(settings: Settings) -> None:
     check_url("snapshots", settings.storage.snapshots)
     check_url("artifacts", settings.storage.artifacts)
     resolve_steps(settings.preprocessing, settings.data.kind)
-    make(settings.query.strategy, settings.query.params, settings.query.measures)
+    several = settings.data.sets is not None
+    _, weights = make(settings.query.strategy, settings.query.params, settings.query.measures, several=several)
+    if several:
+        check_measures(settings.query, weights)
     for name in (settings.objective.metric, *settings.evaluation.metrics):
-        check(name, settings.data.classes or None)
+        check(name, settings.data.classes or None, several=several)
     for name in settings.evaluation.slices:
         if name not in settings.data.context:
             raise UnknownName("column in evaluation.slices", name, settings.data.context)
@@ -94,7 +98,7 @@ def check_settings(settings: Settings) -> None:
         learner = learner.model_copy(update={"class_weight": None})
     make_learner(resolve_learner(learner, settings.data.kind), learner, settings.data.classes or ("a", "b"), seed=0)
     for name in settings.query.measures:
-        plugins.find("measures", name)
+        plugins.find("label_measures" if several else "measures", name)
 
 
 def _project(folder: Path) -> list[Check]:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from querist.config.monitoring import MonitoringSettings
+from querist.core.label_sets import label_of
 from querist.pipeline import drift_rounds
 from querist.stages.human_labeling.step import standing
 from querist.stages.monitoring import quality
@@ -75,7 +76,8 @@ def estimates_checked(project: Project) -> list[dict[str, Any]]:
         said = [q.payload["prediction"] for q in kept if q.payload.get("prediction")]
         if drifted.since not in estimated or not said or len(said) < len(kept):
             continue
-        right = [max(p, key=p.__getitem__) == answers[q.item] for p, q in zip(said, kept, strict=True)]
+        sets = project.settings.data.sets
+        right = [label_of(p, sets) == answers[q.item] for p, q in zip(said, kept, strict=True)]
         beside = quality.check(estimated[drifted.since], int(sum(right)), len(right))
         found.append({"round": drifted.round, **asdict(beside)})
     return found

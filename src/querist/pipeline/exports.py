@@ -11,6 +11,7 @@ import numpy as np
 
 from querist.core.errors import DataError, SettingError
 from querist.core.hashing import sha256
+from querist.core.label_sets import LabelSets, confidence_of, label_of
 from querist.pipeline.label_files import write_rows
 from querist.stages.human_labeling.resolve import resolve
 from querist.stages.human_labeling.step import is_gold, standing, vote_of
@@ -20,6 +21,8 @@ from querist.store.rounds import Query, get_round, list_queries, newest_round
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
 
+SETS = ("label", "resolved", "predicted")
+"""Columns that hold sets of labels, where items have several."""
 FORMATS = ("csv", "jsonl", "parquet", "datasets", "label-studio")
 IMAGE_ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"RIFF": ".webp"}
 
@@ -31,6 +34,7 @@ def export_answers(project: Project, file: Path, *, round: int | None, format: s
     """
     if format not in FORMATS:
         raise SettingError(f"format = {format!r} must be one of {', '.join(FORMATS)}")
+    sets = project.settings.data.sets
     rows = answer_rows(project, round=round, everything=everything, unanswered=format == "label-studio")
     if not rows:
         raise DataError("there is no answer to export yet; import labels or label on the page first")
@@ -38,15 +42,16 @@ def export_answers(project: Project, file: Path, *, round: int | None, format: s
     for row in pictures:
         data = row["image"] if isinstance(row["image"], bytes) else project.artifacts.get(row["image"])
         row["image"] = {"bytes": data, "path": _image_name(data)} if format == "datasets" else write_image(file, data)
+    if format == "label-studio":
+        from querist.pipeline import label_studio_json
+
+        return label_studio_json.write(file, rows, sets)
+    rows = as_lists(rows, sets) if sets and format != "csv" else rows
     if format == "datasets":
         from querist.pipeline import datasets_folder
 
         datasets_folder.write(file, rows, project.classes(), name=project.settings.project.name)
         return len(rows)
-    if format == "label-studio":
-        from querist.pipeline import label_studio_json
-
-        return label_studio_json.write(file, rows)
     write_rows(file, rows, format)
     return len(rows)
 
@@ -65,13 +70,14 @@ def answer_rows(
         if round is not None:
             get_round(tx, round)
         asked = {q.item: q for q in list_queries(tx, round)}
-    resolved = resolve((vote_of(a) for a in given if not is_gold(a)), method=project.settings.labeling.resolve)
+    sets, method = project.settings.data.sets, project.settings.labeling.resolve
+    resolved = resolve((vote_of(a) for a in given if not is_gold(a)), method=method, sets=sets)
     chosen = [a for a in given if round is None or a.item in asked]
     shown = _unasked(project, [a for a in chosen if a.item not in asked])
-    rows = [_answer_row(a, resolved.get(a.item), asked.get(a.item), shown.get(a.item, {})) for a in chosen]
+    rows = [_answer_row(a, resolved.get(a.item), asked.get(a.item), shown.get(a.item, {}), sets) for a in chosen]
     if unanswered:
         left = set(asked) - {a.item for a in chosen}
-        rows += [_answer_row(None, None, query, {}) for item, query in asked.items() if item in left]
+        rows += [_answer_row(None, None, query, {}, sets) for item, query in asked.items() if item in left]
     return rows
 
 
@@ -84,12 +90,15 @@ def _unasked(project: Project, given: Sequence[Annotation]) -> dict[str, dict[st
 
 
 def _answer_row(
-    answer: Annotation | None, resolved: str | None, query: Query | None, shown: Mapping[str, Any]
+    answer: Annotation | None,
+    resolved: str | None,
+    query: Query | None,
+    shown: Mapping[str, Any],
+    sets: LabelSets | None,
 ) -> dict[str, Any]:
     place = {"round": query.round if query else None, "rank": query.rank + 1 if query else None}
-    row = asked_row(
-        answer.item if answer else query.item if query else "", place, query.payload if query else shown, answer
-    )
+    item = answer.item if answer else query.item if query else ""
+    row = asked_row(item, place, query.payload if query else shown, answer, sets)
     about = {
         "resolved": resolved,
         "at": answer.at if answer else None,
@@ -104,10 +113,23 @@ def _answer_row(
     return {name: row.pop(name) for name in first} | about | {name: row.pop(name) for name in place} | predicted | row
 
 
+def as_lists(rows: Sequence[Mapping[str, Any]], sets: LabelSets) -> list[dict[str, Any]]:
+    """The rows with sets of labels as lists of names."""
+    return [
+        {name: list(sets.names(value)) if name in SETS and value else value for name, value in row.items()}
+        for row in rows
+    ]
+
+
 def asked_row(
-    item: str, place: Mapping[str, Any], payload: Mapping[str, Any], answer: Annotation | None
+    item: str,
+    place: Mapping[str, Any],
+    payload: Mapping[str, Any],
+    answer: Annotation | None,
+    sets: LabelSets | None = None,
 ) -> dict[str, Any]:
-    """One exported item; the columns that import reads come first."""
+    """One exported item; the columns that import reads come first. Of a predicted set the least sure label tells how
+    sure the model is."""
     row: dict[str, Any] = {
         "id": item,
         "label": answer.label if answer else None,
@@ -117,8 +139,7 @@ def asked_row(
     row |= {"skip": "yes" if answer and answer.label is None else "", **place}
     prediction = payload.get("prediction", {})
     if prediction:
-        best = max(prediction, key=prediction.__getitem__)
-        row |= {"predicted": best, "confidence": prediction[best]}
+        row |= {"predicted": label_of(prediction, sets), "confidence": confidence_of(prediction, sets)}
     for part, value in payload.items():
         if part in ("context", "columns"):
             row |= {f"{part}.{name}": content for name, content in value.items()}

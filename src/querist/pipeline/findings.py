@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from querist import __version__
 from querist.config.loop import ObjectiveSettings
 from querist.pipeline import conclusions
-from querist.pipeline.batches import batches, labels, people
+from querist.pipeline.batches import batches, effort_of, labels, people
 from querist.pipeline.boxes import boxes
 from querist.pipeline.checklist import checklist
 from querist.pipeline.conditions import deciding
+from querist.pipeline.deploying import served
 from querist.pipeline.diagnostics import diagnostics
 from querist.pipeline.quality import quality
 from querist.pipeline.record import state_of
@@ -22,7 +23,7 @@ from querist.pipeline.savings import savings
 from querist.stages.evaluation.step import spending
 from querist.store import queue
 from querist.store.annotations import effort
-from querist.store.answers import Answer, list_answers
+from querist.store.answers import Answers, list_answers
 from querist.store.ledger import iso
 from querist.store.models import list_models, list_snapshot_reports
 
@@ -59,7 +60,7 @@ def _findings(project: Project, since: Since) -> dict[str, Any]:
     with project.ledger.read() as tx:
         ingests, missing = list_snapshot_reports(tx), queue.waiting_by_round(tx)
         answers, asked = list_answers(tx), effort(tx)
-        models = list_models(tx)
+        models, answering = list_models(tx), served(tx)
     rounds = batches(project, answers)
     spent = spending(asked, objective)
     state, reason = state_of(project, has_data=bool(ingests), missing=missing)
@@ -80,11 +81,12 @@ def _findings(project: Project, since: Since) -> dict[str, Any]:
             "spent": vars(spent),
             "first": evaluated[0] if evaluated else None,
             "last": evaluated[-1] if evaluated else None,
+            "served": answering,
         },
         "plan": _plan(objective, spent, evaluated, now.date()),
         "rounds": rounds,
         "quality": quality(project),
-        "savings": savings(project),
+        "savings": savings(project, asked),
         "diagnostics": diagnostics(project),
         "checklist": checklist(project),
         "people": people(project, answers),
@@ -133,21 +135,17 @@ def _plan(
     return rows
 
 
-def _news(found: Mapping[str, Any], answers: Sequence[Answer], begin: str, until: str) -> dict[str, Any]:
+def _news(found: Mapping[str, Any], answers: Answers, begin: str, until: str) -> dict[str, Any]:
     """What happened from `begin` on."""
     rounds = found["rounds"]
     new = [row for row in rounds if row["at"] >= begin]
     before = [row for row in rounds if row["at"] < begin and row["value"] is not None]
-    given = [a for a in answers if a.at >= begin]
-    timed = [a.seconds for a in given if a.seconds]
+    given = effort_of(answers[answers.at >= begin])
     return {
         "since": begin,
         "until": until,
         "rounds": [row["round"] for row in new],
-        "answers": len(given),
-        "skips": sum(a.label is None for a in given),
-        "people": len({a.annotator for a in given}),
-        "hours": sum(timed) / 3600 if timed else None,
+        **{part: given[part] for part in ("answers", "skips", "people", "hours")},
         "models": [m["version"] for m in found["models"] if m["at"] >= begin],
         "before": before[-1] if before else None,
         "now": next((row for row in reversed(new) if row["value"] is not None), None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from querist.core.hashing import key_of
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices, Probabilities
 from querist.pipeline.quality import Predictions, predictions_of
+from querist.pipeline.references import find_model
 from querist.stages.deploy.gate import ClassChange, Compared
 from querist.stages.evaluation.intervals import per_class
 from querist.stages.evaluation.metrics import measure
@@ -40,7 +41,7 @@ class Evidence:
 def evidence(project: Project, model: Model, served: str | None) -> Evidence:
     """Raises LedgerError where one of the two was not evaluated on labeled holdout items."""
     candidate = _found(project, model.version)
-    before = None if served is None else _found(project, served)
+    before = None if served is None else _answered(project, _found(project, served), candidate.positions)
     with project.ledger.read() as tx:
         metrics = {m.name: m.value for m in list_metrics(tx, candidate.round)}
     shared, other = _beside(candidate, before)
@@ -67,6 +68,28 @@ def _found(project: Project, version: str) -> Predictions:
             f"model {version} has no answers on the holdout on record; label holdout items, or run the round to its end"
         )
     return found
+
+
+def _answered(project: Project, before: Predictions, positions: Indices) -> Predictions:
+    """With the model's answers to holdout items that were labeled after it was measured: after drift they are those on
+    which it is to be judged. As recorded where its features are no longer those of the settings.
+    """
+    from querist.models.persistence import load
+
+    new = np.setdiff1d(positions, before.positions)
+    model = find_model(project, before.model_version)
+    features = project.features()[1] if len(new) else None
+    if features is None or model.learner["features"] != features.space:
+        return before
+    learner = load(project.artifacts.get(model.artifact), trusted=project.settings.learner.trusted_types)
+    columns = [before.classes.index(name) for name in model.learner["classes"]]
+    proba = np.zeros((len(new), len(before.classes)), dtype=before.proba.dtype)
+    proba[:, columns] = learner.predict_proba(features.rows(new))
+    return replace(
+        before,
+        positions=np.concatenate([before.positions, new]),
+        proba=np.concatenate([before.proba, proba]),
+    )
 
 
 def _beside(candidate: Predictions, before: Predictions | None) -> tuple[Indices, Probabilities]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ import numpy as np
 
 from querist.config import Settings
 from querist.core.errors import DataError, SettingError
+from querist.core.label_sets import LabelSets
 from querist.pipeline.intake import Intake, Progress, stored_schema, take_in
 from querist.snapshots import SPLITS, Manifest, ShardWriter, Snapshot, location, write_manifest
 from querist.snapshots.folder import Folder
@@ -160,8 +162,9 @@ def _publish(
         old_splits=old.splits() if old else None,
         old_primary=old.primary() if old else None,
     )
-    labels = np.concatenate([old.given_labels().astype(np.int32) if old else np.empty(0, np.int32), intake.labels])
-    counts = _counts(keys, groups, assignment, labels, intake, old)
+    known = old.given_labels("label", old.classes, settings.data.sets)[0] if old else np.empty(0, np.int32)
+    labels = np.concatenate([known.astype(np.int32), intake.labels])
+    counts = _counts(keys, groups, assignment, labels, intake, old, settings.data.sets)
     before = old.shards if old else ()
     n_old = old.n_items if old else 0
     shards = _write(staged, assignment, n_old, list(draft["schema"]), folder, told)
@@ -169,7 +172,7 @@ def _publish(
         if (*before, *shards) != torn.shards:
             raise _not_its_source(torn, draft["source"])
         return torn
-    wanted = settings.data.classes or sorted(intake.label_names)
+    wanted = settings.data.classes or sorted(counts["classes"])
     classes = old.classes if old else ()
     manifest = Manifest(
         **draft,
@@ -203,11 +206,20 @@ def _write(
 
 
 def _counts(
-    keys: Any, groups: Groups, assignment: Assignment, labels: Any, intake: Intake, old: Snapshot | None
+    keys: Any,
+    groups: Groups,
+    assignment: Assignment,
+    labels: Any,
+    intake: Intake,
+    old: Snapshot | None,
+    sets: LabelSets | None,
 ) -> Json:
     torn, torn_items = conflicts(groups, labels)
     near = n_near_duplicates(intake.groups, intake.variants)
     numbers = np.bincount(labels[labels >= 0], minlength=len(intake.label_names)).tolist()
+    classes: Counter[str] = Counter()
+    for value, n in zip(intake.label_names, numbers, strict=True):
+        classes.update(dict.fromkeys([value] if sets is None else sets.names(value), n))
     return {
         "rows": _by_split(assignment.splits),
         "primary": _by_split(assignment.splits[assignment.primary]),
@@ -217,7 +229,7 @@ def _counts(
         "conflicting_groups": torn,
         "conflicting_items": torn_items,
         "groups_across_splits": assignment.groups_across_splits,
-        "classes": dict(sorted(zip(intake.label_names, numbers, strict=True))),
+        "classes": dict(sorted(classes.items())),
     }
 
 

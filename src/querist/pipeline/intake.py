@@ -65,7 +65,8 @@ def take_in(
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in types.items()])
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with quarantine.open("w", encoding="utf-8") as bad, pa.ipc.new_stream(str(staged), schema, options=options) as good:
-        intake = _Intake(data, steps, _known(old), old.classes if old else (), bad)
+        names = old.given_labels("label", old.classes, data.sets)[1] if old else ()
+        intake = _Intake(data, steps, _known(old), names, bad)
         for block in _blocks(rows):
             columns = intake.add(block)
             good.write_table(pa.table(columns, schema=schema))

@@ -19,6 +19,8 @@ FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 NAMES = "a name that ends in .csv or .jsonl (also .parquet, .json as Label Studio writes it, or a folder of `datasets`)"
 FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".json": "label-studio"}
+LISTS = ("label", "resolved", "predicted")
+"""Columns that may hold a list of names, where items have several labels."""
 WORKSHEETS = ("csv", "jsonl")
 """What people fill in; the others hold what was answered."""
 
@@ -97,10 +99,15 @@ def _jsonl(file: Path) -> Rows:
                 row = json.loads(line.decode("utf-8-sig"))
             except (json.JSONDecodeError, UnicodeDecodeError) as error:
                 raise DataError(f"{file}, line {number}: not valid JSON in UTF-8 ({error})") from None
-            if not isinstance(row, dict) or not all(isinstance(v, str | int | float | None) for v in row.values()):
+            if not isinstance(row, dict) or not all(_plain(name, value) for name, value in row.items()):
                 raise DataError(f"{file}, line {number}: must be an object of plain values, e.g. {EXAMPLE}")
             values = {name: value.strip() if isinstance(value, str) else value for name, value in row.items()}
             yield f"line {number}", values
+
+
+def _plain(name: str, value: Any) -> bool:  # Any: as JSON has it
+    names = isinstance(value, list) and name in LISTS and all(isinstance(one, str) for one in value)
+    return names or isinstance(value, str | int | float | None)
 
 
 def write_rows(file: Path, rows: Sequence[Mapping[str, Any]], format: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,8 @@ def push(project: Project) -> Pushed:
             sizes = {number: count_queries(tx, number) for number in {query.round for query in asked}}
         found = _find(project, there)
         place = found or there.create_project(_new_project(project))
-        control = find_control(place["label_config"], project.classes())
+        sets = project.settings.data.sets
+        control = find_control(place["label_config"], project.classes(), several=sets is not None)
         number = int(place["id"])
         if not asked:
             return Pushed(number, found is None, place["model_version"] or "")
@@ -84,8 +85,8 @@ def push(project: Project) -> Pushed:
 
         def prediction(query: Query) -> dict[str, Any]:
             score = served_score(query, newest=newest, n_asked=sizes[query.round])
-            proba = None if query.strategy == CONTROL else query.payload.get("prediction")  # as on the labeling page
-            return prediction_of(proba, control, version=tag, score=score)
+            made = prediction_of(query.payload.get("prediction"), control, version=tag, score=score, sets=sets)
+            return made if query.strategy != CONTROL else without_suggestion(made)
 
         new = [query for query in asked if query.item not in known]
         tasks = ({"data": _data(query, project), "predictions": [prediction(query)]} for query in new)
@@ -111,12 +112,13 @@ def pull(project: Project, *, everything: bool = False) -> Pulled:
     Changes are found by asking for them, since Label Studio tries each webhook once. A label that is none of the
     project's is refused, the others are stored. A deleted annotation becomes an undo; of a deleted task nothing is.
     """
-    classes = project.classes()
+    classes, sets = project.classes(), project.settings.data.sets
     with LabelStudio(project.settings.label_studio) as there:
         place = _find(project, there)
         if place is None:
             raise NoSuchRound("Label Studio has no project of this one yet; run `querist label-studio push` first")
-        control, number = find_control(place["label_config"], classes), int(place["id"])
+        control = find_control(place["label_config"], classes, several=sets is not None)
+        number = int(place["id"])
         source = key_of(SAMPLING, project.settings.label_studio.url, number, place["created_at"], list(classes))
         with project.ledger.read() as tx:
             since = None if everything else get_cursor(tx, source)
@@ -124,10 +126,21 @@ def pull(project: Project, *, everything: bool = False) -> Pulled:
         found = Pulled(number)
         shown = "before" if place["show_collab_predictions"] else "never"
         for tasks in there.tasks(number, since=since):
-            _take(project, tasks, found, control, classes=classes, names=names, shown=shown)
+            _take(project, tasks, found, control, classes=classes, names=names, shown=shown, sets=sets)
         with project.ledger.begin() as tx:
             set_cursor(tx, source, now)
     return found
+
+
+def control_items(project: Project, items: Collection[str]) -> set[str]:
+    """Which of the items were drawn to check the model: as on the labeling page, nobody sees what it thinks of them."""
+    with project.ledger.read() as tx:
+        return {item for item, query in get_queries(tx, items).items() if query.strategy == CONTROL}
+
+
+def without_suggestion(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """The prediction as far as it decides the order: its score."""
+    return {**prediction, "result": []}
 
 
 def sync(project: Project) -> tuple[Pulled | None, Pushed]:
@@ -179,7 +192,12 @@ def _new_project(project: Project) -> dict[str, Any]:
     return {
         "title": project.settings.project.name[:50].ljust(3, "."),
         "description": _mark(project),
-        "label_config": label_config(snapshot.kind, project.classes(), context=bool(snapshot.context_columns())),
+        "label_config": label_config(
+            snapshot.kind,
+            project.classes(),
+            context=bool(snapshot.context_columns()),
+            several=project.settings.data.sets is not None,
+        ),
         "sampling": SAMPLING,
         "maximum_annotations": labeling.overlap,
     }
@@ -213,10 +231,11 @@ def _data(query: Query, project: Project) -> dict[str, Any]:
     """Images travel inside the task, because Label Studio could not sign in to fetch them."""
     image = query.payload.get("image")
     if image is None:
-        return data_of(query, project.snapshot.kind, None)
+        return data_of(query, project.snapshot.kind, None, project.settings.data.sets)
     content = project.artifacts.get(image)
     kind = next((name for start, name in IMAGE_TYPES.items() if content.startswith(start)), "png")
-    return data_of(query, project.snapshot.kind, f"data:image/{kind};base64,{b64encode(content).decode()}")
+    inside = f"data:image/{kind};base64,{b64encode(content).decode()}"
+    return data_of(query, project.snapshot.kind, inside, project.settings.data.sets)
 
 
 def _parts(made: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

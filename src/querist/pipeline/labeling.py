@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,9 +14,10 @@ from querist.core.errors import SettingError
 from querist.core.hashing import unit_hash
 from querist.stages.human_labeling.step import is_ruling
 from querist.store import queue
-from querist.store.annotations import Annotation, add_annotations, count_answers, find_annotations
+from querist.store.annotations import Annotation, add_annotations, said_before
 from querist.store.ledger import Tx, iso
-from querist.store.rounds import Query, count_queries, get_queries, newest_round
+from querist.store.progress import progress
+from querist.store.rounds import Query, count_queries, get_queries
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
@@ -55,12 +56,15 @@ class Desk:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.settings = project.settings.labeling
+        self.settings, self.sets = project.settings.labeling, project.settings.data.sets
+        self._sizes: dict[int | None, int] = {}
 
     @cached_property
     def labels(self) -> list[dict[str, str]]:
         """[{"name", "key"}]: keys from the settings, the others 1 to 9 and then letters that are free."""
         names, given = self.project.classes(), self.settings.keys
+        if self.sets and self.settings.swipe:
+            raise SettingError('labeling.swipe gives the one label of an item, and data.labels is "several"; remove it')
         for setting, named in (("keys", set(given)), ("swipe", set(self.settings.swipe.values()))):
             if strange := sorted(named - set(names)):
                 raise SettingError(
@@ -109,15 +113,15 @@ class Desk:
         An answer is taken from whoever was handed its item, even after the lease: the work is done. A second answer
         of the same person corrects the first.
         """
-        now, names = self.project.clock(), {label["name"] for label in self.labels}
+        now, names = self.project.clock(), [label["name"] for label in self.labels]
+        answers = [replace(answer, label=self._as_stored(answer.label, names)) for answer in answers]
         with self.project.ledger.begin() as tx:
             items = {a.item for a in answers}
             queue.line_up(tx, items)
             asked = get_queries(tx, items)
             held = queue.ever_held(tx, annotator, items)
-            known = {a.id: a for a in find_annotations(tx, ids=[a.id for a in answers])}
-            found = find_annotations(tx, items=items, annotator=annotator)
-            standing = {a.item: a for a in found if not is_ruling(a)}
+            same, found = said_before(tx, annotator, ids={a.id for a in answers}, items=items)
+            known, standing = {a.id: a for a in same}, {a.item: a for a in found if not is_ruling(a)}
             results, new = [], []
             for answer in answers:
                 why = self._refusal(answer, annotator, names, asked, held, known, standing)
@@ -138,6 +142,17 @@ class Desk:
                 queue.hold_again(tx, annotator, undone, now=now, minutes=self.settings.lease_minutes)
             progress = self._progress(tx, annotator, now)
         return results, progress
+
+    def _is_label(self, label: str, names: Collection[str]) -> bool:
+        if self.sets is None:
+            return label in names
+        return bool(label.strip()) and set(self.sets.names(label)) <= set(names)
+
+    def _as_stored(self, label: str | None, names: Collection[str]) -> str | None:
+        """A set of labels in the one way it is written, in whatever order they were given."""
+        if self.sets is None or label is None or not self._is_label(label, names):
+            return label
+        return self.sets.join(self.sets.names(label))
 
     def _refusal(
         self,
@@ -161,7 +176,7 @@ class Desk:
         if answer.undo:
             now = standing.get(answer.item)
             return None if now and now.id == answer.supersedes else "there is no such answer of yours to undo"
-        if answer.label is not None and answer.label not in names:
+        if answer.label is not None and not self._is_label(answer.label, names):
             return "no such label"
         if answer.seconds is not None and not (answer.seconds >= 0 and math.isfinite(answer.seconds)):
             return "seconds must be a number from 0 up"
@@ -211,13 +226,14 @@ class Desk:
         }
 
     def _progress(self, tx: Tx, annotator: str, now: datetime) -> dict[str, Any]:
-        round = newest_round(tx)
-        total = 0 if round is None else count_queries(tx, round)
-        midnight = iso(now.replace(hour=0, minute=0, second=0, microsecond=0))
+        found = progress(tx, annotator, since=iso(now.replace(hour=0, minute=0, second=0, microsecond=0)))
+        if found.round not in self._sizes:  # a round never grows
+            self._sizes[found.round] = 0 if found.round is None else count_queries(tx, found.round)
+        total = self._sizes[found.round]
         return {
-            "round": round,
+            "round": found.round,
             "round_total": total,
-            "round_done": total - (0 if round is None else queue.waiting(tx, round=round)),
-            "today": count_answers(tx, annotator, since=midnight),
-            "mine": count_answers(tx, annotator),
+            "round_done": total - found.waiting,
+            "today": found.today,
+            "mine": found.mine,
         }

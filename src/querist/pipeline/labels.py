@@ -14,12 +14,14 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 
 from querist.core.errors import DataError, HoldoutError, NoSuchRound, PoolExhausted, SettingError
+from querist.core.label_sets import LabelSets
 from querist.core.selection import stream
-from querist.pipeline.exports import asked_row, export_answers, write_image
+from querist.pipeline.exports import as_lists, asked_row, export_answers, write_image
 from querist.pipeline.label_files import WORKSHEETS, format_of, read_rows, write_rows
 from querist.snapshots.payload import payloads
 from querist.snapshots.snapshot import POOL, SPLITS
-from querist.stages.human_labeling.step import is_ruling, standing
+from querist.stages.human_labeling.step import standing
+from querist.stages.human_labeling.undone import Act, act_of, undone
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, annotations_of, find_annotations, list_annotations
 from querist.store.ledger import Tx, iso
@@ -46,6 +48,22 @@ class Places:
     found: frozenset[str]
     used: Mapping[str, tuple[str, int, int]]
     classes: Sequence[str]
+    sets: LabelSets | None = None
+
+    def label_of(self, given: Any) -> str | None:  # Any: as written in the file
+        """The label that a row gives, as the record has it; None where it gives none. Raises ValueError."""
+        if self.sets is None:
+            if isinstance(given, list) and given:
+                raise ValueError(f"{len(given)} choices in one annotation; an item has one label")
+            if given and given not in self.classes:
+                raise ValueError(f"label {given!r} is not among {list(self.classes)}; add it to data.classes")
+            return given or None
+        if given is None or given == "":
+            return None
+        names = list(map(str, given)) if isinstance(given, list) else list(self.sets.names(str(given)))
+        if strange := [name for name in names if name not in self.classes]:
+            raise ValueError(f"label {strange[0]!r} is not among {list(self.classes)}; add it to data.classes")
+        return self.sets.join(names)
 
 
 def import_labels(project: Project, file: Path, *, annotator: str, holdout: bool) -> dict[str, int]:
@@ -69,7 +87,7 @@ def find_items(project: Project, ids: Iterable[str]) -> Places:
         item: (name, position, int(splits[position]))
         for (item, position), name in zip(positions.items(), names, strict=True)
     }
-    return Places(frozenset(found), used, project.classes())
+    return Places(frozenset(found), used, project.classes(), project.settings.data.sets)
 
 
 def take_labels(
@@ -77,21 +95,21 @@ def take_labels(
 ) -> dict[str, int]:
     """Stores what the rows say, or raises DataError or HoldoutError naming the places that are wrong, and nothing is.
 
-    An answer that was undone does not come back by itself: the row of the undo is the person's last word, and only
-    an answer with a new id follows it.
+    An answer that was undone does not come back by itself: a row that says the same is that answer, unless it has an
+    id of its own or a time after the undo.
     """
     problems, outside, new, empty = [], [], list[Annotation](), 0
     items = {used for used, _, _ in places.used.values()}
     queue.line_up(tx, items)
     known, asked = annotations_of(tx, items), get_queries(tx, items)
     gold = {item for item, query in asked.items() if query.payload.get("gold")}
-    newest = {(a.item, a.annotator, is_ruling(a)): a for a in known}
+    newest, ended = {act_of(a): a for a in known}, undone(known)
     by_id = {a.id: a for a in _by_id(tx, [str(row["annotation_id"]) for _, row in rows if row.get("annotation_id")])}
     by_id |= {a.id: a for a in known}
-    answered: set[tuple[str, str, bool]] = set()
+    answered: set[Act] = set()
     for place, row in rows:
         try:
-            item, label = row["id"], row["label"] or None
+            item, label = row["id"], places.label_of(row["label"])
             skip = SKIP.get(str(row.get("skip") or "").strip().lower())
             if skip is None or (skip and label):
                 raise ValueError(f"skip = {row.get('skip')!r} must be yes or no, and no where there is a label")
@@ -102,20 +120,21 @@ def take_labels(
                 raise ValueError(f"no item has the id {item!r}")
             if item not in places.used:
                 raise ValueError(f"item {item!r} is set aside, since its content is in the holdout too")
-            if label is not None and label not in places.classes:
-                raise ValueError(f"label {label!r} is not among {list(places.classes)}; add it to data.classes")
             used, position, split = places.used[item]
             if (split == POOL) == holdout:
                 outside.append(f"{place}: item {item!r} is in the {SPLITS[split]} split")
                 continue
             who = str(row.get("annotator") or annotator)
             made = _annotation(row, used, position, split, label, who, newest, now)
-            act = (used, who, is_ruling(made))
+            act = act_of(made)
             if used in gold:
                 made = made._replace(details={**made.details, "gold": True})
             # A worksheet does not tell a ruling from an answer of the same person.
-            same_again = (newest.get(one) for one in {act, (used, who, True)})
-            if any(a is not None and a.kind == "answer" and a.label == label for a in same_again):
+            acts = {act, (used, who, True)}
+            if any(a is not None and a.kind == "answer" and a.label == label for a in map(newest.get, acts)):
+                continue
+            until = max(ended.get((*one, label), "") for one in acts)
+            if until and not row.get("annotation_id") and not (row.get("at") and made.at > until):
                 continue
             same = by_id.get(made.id)
             if same and (same.item, same.label, same.annotator) != (used, label, who):
@@ -161,20 +180,22 @@ def export_labels(
         if holdout is None and number not in {r.round for r in rounds}:
             raise NoSuchRound(f"there is no round {number}; recorded rounds: {[r.round for r in rounds]}")
         asked = list_queries(tx, number) if holdout is None else []
+    sets = project.settings.data.sets
     rows = [
-        asked_row(q.item, {"round": q.round, "rank": q.rank + 1}, q.payload, given.get(q.item)) for q in asked
+        asked_row(q.item, {"round": q.round, "rank": q.rank + 1}, q.payload, given.get(q.item), sets) for q in asked
     ] or _holdout_rows(project, holdout or 0, split or "test", set(given))
     for row in rows:
         if image := row.get("image"):
             row["image"] = write_image(file, image if isinstance(image, bytes) else project.artifacts.get(image))
-    write_rows(file, rows, chosen)
+    write_rows(file, as_lists(rows, sets) if sets and chosen != "csv" else rows, chosen)
     return len(rows)
 
 
 def _holdout_rows(project: Project, wanted: int, split: str, labeled: set[str]) -> list[dict[str, Any]]:
     """Items of a split without a label, drawn at random: quality on them stands for quality on the data."""
     snapshot = project.snapshot
-    codes, _ = snapshot.labels("label", project.classes()) if project.settings.data.label else (None, ())
+    data = project.settings.data
+    codes, _ = snapshot.labels("label", project.classes(), data.sets) if data.label else (None, ())
     unknown = snapshot.primary() & (snapshot.splits() == SPLITS.index(split))
     if codes is not None:
         unknown &= codes < 0
@@ -193,7 +214,7 @@ def _annotation(
     split: int,
     label: str | None,
     annotator: str,
-    newest: Mapping[tuple[str, str, bool], Annotation],
+    newest: Mapping[Act, Annotation],
     now: datetime,
 ) -> Annotation:
     """Raises ValueError saying which value cannot be."""
@@ -252,7 +273,7 @@ def _details(given: Any) -> Mapping[str, Any]:
 
 def _by_id(tx: Tx, ids: Sequence[str]) -> list[Annotation]:
     parts = (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
-    return [found for part in parts for found in find_annotations(tx, ids=part)]
+    return [found for part in parts for found in find_annotations(tx, part)]
 
 
 def _refuse(origin: str, problems: Sequence[str], outside: Sequence[str], holdout: bool) -> None:

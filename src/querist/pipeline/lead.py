@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from querist.config.loop import ObjectiveSettings
+from querist.core.label_sets import LabelSets, label_of
 from querist.pipeline.agreement import agreement
 from querist.pipeline.record import round_table
 from querist.stages.evaluation.step import spending
@@ -134,15 +135,15 @@ def people(project: Project) -> dict[str, Any]:
         }
         for name in sorted(total)
     ]
-    return {"people": rows, "days": days, "anchoring": anchoring(given, asked)}
+    return {"people": rows, "days": days, "anchoring": anchoring(given, asked, project.settings.data.sets)}
 
 
-def anchoring(given: Sequence[Annotation], asked: Sequence[Query]) -> dict[str, Any]:
+def anchoring(given: Sequence[Annotation], asked: Sequence[Query], sets: LabelSets | None = None) -> dict[str, Any]:
     """How often people say what the model says, where they saw it before they answered and where they did not.
 
     Only a person's first answer to an item counts: a second one was given with the model's word in mind.
     """
-    first = {q.item: max(p, key=p.__getitem__) for q in asked if (p := q.payload.get("prediction"))}
+    first = {q.item: label_of(p, sets) for q in asked if (p := q.payload.get("prediction"))}
     same: Counter[bool] = Counter()
     answers: Counter[bool] = Counter()
     for a in given:

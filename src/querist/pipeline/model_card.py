@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from querist.core.errors import LedgerError, UnknownName
+from querist.core.label_sets import class_counts
 from querist.core.selection import stream
 from querist.pipeline.conditions import conditions, settings_by_key
 from querist.pipeline.quality import predictions
@@ -111,7 +112,7 @@ def _labels(project: Project, steps: list[Done], model: Model) -> dict[str, dict
     """Split -> class -> labels that were known when the model was trained."""
     left = next(s for s in steps if (s.round, s.name) == (model.round, "human_labeling")).result
     arrays, classes = project.artifacts.get_arrays(left["labels"]), left["classes"]
-    counts = {s: np.bincount(arrays[f"{s}_codes"], minlength=len(classes)) for s in ("pool", "validation", "test")}
+    counts = {s: class_counts(arrays[f"{s}_codes"], len(classes)) for s in ("pool", "validation", "test")}
     return {split: dict(zip(classes, map(int, found), strict=True)) for split, found in counts.items()}
 
 
@@ -133,7 +134,7 @@ def _per_class(project: Project, round: int | None, model: Model) -> list[dict[s
     kept = None if round is None else predictions(project, round)
     if kept is None or round is None or kept.model_version != model.version:
         return []
-    settings, counts = project.settings.evaluation, np.bincount(kept.codes, minlength=len(kept.classes))
+    settings, counts = project.settings.evaluation, class_counts(kept.codes, len(kept.classes))
     rng = stream(project.settings.project.seed, round, "model card")
     rows: list[dict[str, Any]] = []
     for name, n in zip(kept.classes, counts, strict=True):

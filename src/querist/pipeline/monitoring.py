@@ -47,6 +47,7 @@ def check(
     the new checks, the alarm that is open (None without), and what became of its round. A window that was checked
     before is not counted again. Killed anywhere and called again, it goes on where it was.
     """
+    project.settings.data.refuse_several("drift is looked for")
     folder, file = _source(project, log, data)
     model = traffic.logged_model(project, folder) if folder else find_model(project)
     reference = reference_of(project, model.version)
@@ -137,6 +138,7 @@ def _check(project: Project, model: Model, reference: Reference, found: Window) 
             for name in calibration.names
         ],
         "estimate": asdict(estimated),
+        "note": _note(settings.tests, calibration.deciding, found.sample),
         **_explained(project, reference, found),
     }
     with project.ledger.begin() as tx:
@@ -170,7 +172,9 @@ def _alert(tx: Tx, project: Project, newest: Mapping[str, Any]) -> dict[str, Any
 
 def _explained(project: Project, reference: Reference, found: Window) -> dict[str, Any]:
     """How well a classifier tells the window from the reference, and the words or columns that tell most."""
-    domain = domain_classifier(found.reference.embeddings, found.sample.embeddings)
+    domain = None
+    if found.sample.embeddings.shape[1]:
+        domain = domain_classifier(found.reference.embeddings, found.sample.embeddings)
     telling: list[tuple[str, float]] = []
     if found.texts:
         known = project.snapshot.take(reference.positions, ["text"])["text"].to_pylist()
@@ -178,9 +182,23 @@ def _explained(project: Project, reference: Reference, found: Window) -> dict[st
     elif found.sample.columns:
         telling = telling_columns(found.reference.columns, found.sample.columns)
     return {
-        "domain": {"auc": domain.auc, "by_chance": domain.by_chance},
+        "domain": domain and {"auc": domain.auc, "by_chance": domain.by_chance},
         "telling": [{"what": what, "value": round(value, 4)} for what, value in telling],
     }
+
+
+def _note(wanted: Sequence[str], deciding: Sequence[str], window: Sample) -> str | None:
+    """What this window does not let a check see; None where nothing is missing."""
+    missing = [name for name in wanted if name not in deciding]
+    decide = f"{', '.join(deciding)} decide{'s' if len(deciding) == 1 else ''} alone"
+    if not window.embeddings.shape[1]:
+        unseen = f"; {', '.join(missing)} cannot be computed" if missing else ""
+        return (
+            f"the log keeps nothing of the items (log_keep none), so {decide}{unseen}. A change of the items that "
+            "moves no prediction stays unseen, nothing says what has changed, and an alarm has no items to ask about; "
+            "for more serve with --log-keep features or texts"
+        )
+    return f"{', '.join(missing)} cannot be computed from what these windows hold, so {decide}" if missing else None
 
 
 def _calibration(

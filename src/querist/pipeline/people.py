@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from querist.core.addresses import is_loopback
 from querist.core.errors import AccountError, SettingError, UnknownName
+from querist.pipeline.invitations import Invitation, sign
 from querist.pipeline.passwords import hash_password
 from querist.store import accounts, audit, identities
 from querist.store.accounts import ROLES, Account, Credential, Role
+from querist.store.ledger import iso
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
@@ -122,16 +124,22 @@ def unbind_user(project: Project, name: str, *, by: str) -> None:
 
 
 def invite(project: Project, name: str, *, by: str) -> str:
-    """The secret of a link by which the person chooses a password, once, within a week. Earlier ones end."""
-    now, secret = project.clock(), token_urlsafe(32)
+    """The end of a link by which the person chooses a password, once, within a week, and in the role of this moment.
+
+    Earlier ones end.
+    """
+    now, secret, key = project.clock(), token_urlsafe(32), token_urlsafe(32)
     with project.ledger.begin() as tx:
-        if _account(tx, name).disabled:
+        account = _account(tx, name)
+        if account.disabled:
             raise AccountError(f"the account {name!r} is disabled; run `querist users enable {name}` first")
         accounts.end_of_person(tx, name, "invitation")
         expires = now + timedelta(days=INVITATION_DAYS)
-        accounts.keep(tx, secret, Credential("invitation", name), now=now, expires=expires)
-        audit.note(tx, by, "invited", now=now, user=name)
-    return secret
+        accounts.keep(tx, secret, Credential("invitation", name, account.role), now=now, expires=expires)
+        invitation = Invitation(secret, name, account.role, iso(expires))
+        link = sign(invitation, accounts.make_key(tx, "invitation", key))
+        audit.note(tx, by, "invited", now=now, user=name, role=account.role)
+    return link
 
 
 def make_token(project: Project, name: str, scopes: Collection[str], *, days: float | None, by: str) -> tuple[str, str]:

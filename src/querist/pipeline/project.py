@@ -159,7 +159,7 @@ class Project:
         """
         from querist.pipeline.rounds import reached
         from querist.pipeline.runner import run_round, seldom_collect
-        from querist.pipeline.tracking import follow
+        from querist.pipeline.tracking import follow, losses_of
 
         with self._lock(), seldom_collect():
             number = self.next_round()
@@ -180,7 +180,8 @@ class Project:
                     known = "" if oracle else "; labels that came with the data count, name an --oracle to simulate"
                     return Outcome("stopped", number - 1, f"no item is left to ask in the pool{known}")
                 end = until if until and number == rounds else "evaluated"
-                result = run_round(self.ledger, context(number), self.clock, on_step or _no_step, until=end)
+                watched = replace(context(number), on_loss=losses_of(self, number))
+                result = run_round(self.ledger, watched, self.clock, on_step or _no_step, until=end)
                 if result.status == "waiting":
                     missing = int(result.values["missing"])
                     return Outcome("waiting", number, f"{missing} items of round {number} need a label", missing)
@@ -343,7 +344,7 @@ class Project:
 
         classes: tuple[str, ...] = tuple(self.settings.data.classes)
         if not classes:
-            _, found = self.snapshot.labels(oracle or "label")
+            found = self.snapshot.class_names(oracle or "label", self.settings.data.sets)
             with self.ledger.read() as tx:
                 models = list_models(tx)
             learned = tuple(models[-1].learner["classes"]) if models else ()
@@ -352,6 +353,8 @@ class Project:
             raise SettingError(
                 "no classes are known: the data has no labels, so set data.classes, e.g. ['positive', 'negative']"
             )
+        if (sets := self.settings.data.sets) is not None:
+            sets.check(classes)
         return classes
 
     def features(self, progress: Progress | None = None) -> Any:
@@ -373,9 +376,10 @@ class Project:
         oracle = "label" if oracle is not None and oracle == self.settings.data.label else oracle
         check_settings(self.settings)
         snapshot, classes = self.snapshot, self.classes(oracle)
+        sets = self.settings.data.sets
         for name in (self.settings.objective.metric, *self.settings.evaluation.metrics):
-            check(name, classes)
-        if oracle is not None and (snapshot.labels(oracle, classes)[0] < 0).all():
+            check(name, classes, several=sets is not None)
+        if oracle is not None and (snapshot.labels(oracle, classes, sets)[0] < 0).all():
             raise SettingError(f"column {oracle!r} holds none of the classes {list(classes)}, so it cannot answer")
         spec, features = self.features(progress)
 

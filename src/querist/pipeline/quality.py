@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.core.label_sets import predicted
 from querist.core.selection import stream
-from querist.core.types import Codes, Indices, Probabilities
+from querist.core.types import Indices, Probabilities, Targets
 from querist.stages.evaluation import calibration, curves
 from querist.stages.evaluation.intervals import class_intervals
 from querist.stages.evaluation.paired import swapped
 from querist.stages.evaluation.significance import LEAST_PAIRS_BY_SIGN, Tested, mcnemar
 from querist.stages.evaluation.slices import slices
+from querist.stages.evaluation.step import one_by_one, truth_of
 from querist.store.analyses import Analysis, list_analyses
 from querist.store.models import Metric, list_metrics
+from querist.training import codes_of
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
@@ -30,13 +33,14 @@ SWAPS = 1_999
 @dataclass(frozen=True)
 class Predictions:
     """One evaluation's view of the holdout: `positions` (n,) in the snapshot, true `codes` (n,) and `proba`
-    (n, n_classes) float32, both over `classes`, and `groups` (n,), None where each item stands for itself."""
+    (n, n_classes) float32, both over `classes`, and `groups` (n,), None where each item stands for itself. Of several
+    labels `codes` are (n, n_classes) bool."""
 
     round: int
     model_version: str
     classes: tuple[str, ...]
     positions: Indices
-    codes: Codes
+    codes: Targets
     proba: Probabilities
     groups: NDArray[np.int32] | None
 
@@ -62,7 +66,8 @@ def quality(project: Project) -> dict[str, Any] | None:
     """The newest evaluated model on the holdout, as JSON-ready values; None before the first evaluation.
 
     Metrics with their intervals; by class, with Wilson's and bootstrap intervals; by slice of the context columns;
-    confusion, calibration, coverage; and whether it gets other items right than the first model did.
+    confusion, calibration, coverage; and whether it gets other items right than the first model did. Of several labels
+    calibration and coverage are those of each decision about a label, and there is no confusion.
     """
     with project.ledger.read() as tx:
         found = list_analyses(tx, "evaluation")
@@ -77,6 +82,7 @@ def quality(project: Project) -> dict[str, Any] | None:
         "groups": newest.groups,
     }
     y, proba, metric = newest.codes, newest.proba, project.settings.objective.metric
+    single, sure, of = one_by_one(y, proba, newest.groups)
     parts, left_out = slices(metric, y, proba, classes, _context(project, newest.positions), **how)
     return {
         name: _json(value)
@@ -89,12 +95,13 @@ def quality(project: Project) -> dict[str, Any] | None:
             "per_class": class_intervals(y, proba, classes, resamples=settings.resamples, **how),
             "slices": parts,
             "slices_left_out": left_out,
-            "confusion": curves.confusion(y, proba, classes),
+            **({"several": True} if y.ndim == 2 else {}),
+            "confusion": curves.confusion(y, proba, classes) if y.ndim == 1 else {"classes": [], "counts": []},
             "calibration": {
-                "bins": curves.reliability(y, proba, confidence=settings.confidence, groups=newest.groups),
+                "bins": curves.reliability(single, sure, confidence=settings.confidence, groups=of),
                 **_calibration(metrics, settings.calibration_tolerance),
             },
-            "coverage": curves.coverage(y, proba, confidence=settings.confidence, groups=newest.groups),
+            "coverage": curves.coverage(single, sure, confidence=settings.confidence, groups=of),
             "against_first": _against_first(_open(project, found[0]), newest, 1 - settings.confidence, how["rng"]),
         }.items()
     }
@@ -129,9 +136,7 @@ def _against_first(
     shared, then, now = np.intersect1d(first.positions, newest.positions, return_indices=True)
     if first.round == newest.round or len(shared) < LEAST_PAIRS_BY_SIGN:
         return None
-    truth = np.array(newest.classes)[newest.codes[now]]
-    before = np.array(first.classes)[first.proba[then].argmax(axis=1)] == truth
-    after = np.array(newest.classes)[newest.proba[now].argmax(axis=1)] == truth
+    before, after = _right(first, then, newest, now), _right(newest, now, newest, now)
     better, worse = int((after & ~before).sum()), int((before & ~after).sum())
     if newest.groups is None:
         found = mcnemar(after, before)
@@ -154,6 +159,18 @@ def _against_first(
     }
 
 
+def _right(said: Predictions, at: Indices, by: Predictions, where: Indices) -> NDArray[np.bool_]:
+    """(n,) whether the one evaluation's predictions of its items `at` are what the other knows of its items `where`."""
+    truth = by.codes[where]
+    if truth.ndim == 1:
+        found: NDArray[np.bool_] = np.array(said.classes)[said.proba[at].argmax(axis=1)] == np.array(by.classes)[truth]
+        return found
+    likely = np.zeros(truth.shape, dtype=bool)
+    likely[:, codes_of(said.classes, by.classes)] = predicted(said.proba[at])
+    whole: NDArray[np.bool_] = (likely == truth).all(axis=1)
+    return whole
+
+
 def of_groups(
     right: NDArray[np.bool_], other: NDArray[np.bool_], groups: NDArray[np.intp], rng: np.random.Generator
 ) -> Tested:
@@ -170,7 +187,7 @@ def _open(project: Project, found: Analysis) -> Predictions:
         model_version=found.result["model_version"],
         classes=tuple(found.result["classes"]),
         positions=arrays["positions"].astype(np.intp),
-        codes=arrays["codes"].astype(np.int64),
+        codes=truth_of(arrays["codes"]),
         proba=arrays["proba"],
         groups=arrays.get("groups"),
     )

@@ -66,8 +66,9 @@ def _labels(project: Project) -> dict[int, str]:
         return {}
     classes: Sequence[str] = done[-1].result["classes"]
     arrays = project.artifacts.get_arrays(done[-1].result["labels"])
-    pairs = zip(arrays["pool_positions"].tolist(), arrays["pool_codes"].tolist(), strict=True)
-    return {position: classes[code] for position, code in pairs}
+    codes, sets = arrays["pool_codes"], project.settings.data.sets
+    names = [classes[code] for code in codes.tolist()] if sets is None else sets.strings(codes, classes)
+    return dict(zip(arrays["pool_positions"].tolist(), names, strict=True))
 
 
 def _cell(value: str) -> str:

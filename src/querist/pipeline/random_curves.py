@@ -10,7 +10,7 @@ import numpy as np
 
 from querist.config import Settings
 from querist.core.hashing import key_of
-from querist.core.types import Codes, Indices
+from querist.core.types import Indices, Targets
 from querist.stages.evaluation.metrics import higher_is_better
 from querist.stages.evaluation.savings import LEAST_REPEATS, Baseline
 from querist.store.analyses import Analysis, add_analysis
@@ -36,12 +36,16 @@ class RandomCurve:
 def learner_key(settings: Settings) -> str:
     """Hash of the settings that a curve of random sampling depends on: equal where two curves can be compared."""
     parts = settings.model_dump(mode="json", include={"data", "preprocessing", "splits", "learner"})
-    return key_of({**parts, "data": {k: v for k, v in parts["data"].items() if k not in ELSEWHERE}})
+    elsewhere = ELSEWHERE if settings.data.sets else (*ELSEWHERE, "labels", "label_separator")
+    return key_of({**parts, "data": {k: v for k, v in parts["data"].items() if k not in elsewhere}})
 
 
-def holdout_key(positions: Indices, codes: Codes, classes: Sequence[str]) -> str:
+def holdout_key(positions: Indices, codes: Targets, classes: Sequence[str]) -> str:
     """Hash of the items of a holdout and their classes: equal where two values of a metric can be compared."""
     order = np.argsort(positions)
+    if codes.ndim == 2:
+        by_name = np.argsort(classes)
+        return key_of(positions[order].astype(np.int64), codes[order][:, by_name], sorted(classes))
     present, of = np.unique(codes[order], return_inverse=True)
     names = [classes[code] for code in present]
     by_name = np.argsort(np.argsort(names))

@@ -28,7 +28,7 @@ def round_table(project: Project) -> list[dict[str, Any]]:
     metric = project.settings.objective.metric
     with project.ledger.read() as tx:
         rounds, steps = list_rounds(tx), list_steps(tx)
-        metrics = {(m.round, m.name): m for m in list_metrics(tx)}
+        measured = {m.round: m for m in list_metrics(tx, name=metric)}
         changes = learner_changes(list_models(tx), steps)
         asked = count_by_round(tx)
     by_round: defaultdict[int, dict[str, Done]] = defaultdict(dict)
@@ -37,7 +37,7 @@ def round_table(project: Project) -> list[dict[str, Any]]:
     table = []
     for r in rounds:
         own = by_round[r.round]
-        found = metrics.get((r.round, metric))
+        found = measured.get(r.round)
         evaluated = own.get("evaluation")
         learner = sum(s.seconds_by_part.get(part, 0.0) for s in own.values() for part in PARTS_OF_THE_LEARNER)
         seconds = sum(s.seconds for name, s in own.items())

@@ -11,10 +11,11 @@ import numpy as np
 
 from querist.asking import budget_left
 from querist.config import Settings
+from querist.core.label_sets import rarest
 from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.selection import stream
-from querist.core.types import Codes, Indices, Scores
+from querist.core.types import Indices, Scores, Targets
 from querist.models.features import Features
 from querist.models.learner import ScikitLearner
 from querist.models.learners import LearnerSpec
@@ -22,8 +23,8 @@ from querist.pools import Known, Scored, costs_of, make_pool, terms_of
 from querist.stages.evaluation.metrics import measure
 from querist.stages.initial_model.seed_set import draw_seed
 from querist.stages.query_strategy.ask import ask, make
-from querist.stages.uncertainty_scoring.combine import combine, weights_of_classes
 from querist.stages.uncertainty_scoring.schedule import share_done, weights_at
+from querist.stages.uncertainty_scoring.scores import scores_of
 from querist.store.annotations import Effort
 from querist.training import make_learner
 
@@ -33,7 +34,7 @@ class Task:
     """Everything that the runs of one comparison share. Positions index `features` and `codes`."""
 
     features: Features
-    codes: Codes
+    codes: Targets
     pool: Indices
     validation: Indices
     test: Indices
@@ -49,7 +50,8 @@ class Task:
 def make_strategy(name: str, settings: Settings) -> tuple[Strategy, dict[str, float | list[float]]]:
     """The strategy and its measures; `query.params` belong to the strategy of the settings, not to the others."""
     own = name == settings.query.strategy
-    return make(name, settings.query.params if own else {}, settings.query.measures)
+    several = settings.data.sets is not None
+    return make(name, settings.query.params if own else {}, settings.query.measures, several=several)
 
 
 def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
@@ -57,13 +59,13 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
     settings = task.settings
     strategy, measures = make_strategy(strategy_name, settings)
     root, memory = settings.project.seed, Memory()
-    class_weights = weights_of_classes(settings.query.class_weights, task.classes)
+    several = settings.data.sets is not None
     terms = terms_of(settings, task.learner, task.classes, task.features.space, seed=root + repeat)
     first = draw_seed(
         settings.seed_set.draw,
         task.seed_size,
         n_items=len(task.pool),
-        labels=task.codes[task.pool],
+        labels=rarest(task.codes[task.pool]) if several else task.codes[task.pool],
         embed=lambda indices: task.features.embed(task.pool[indices]),
         rng=stream(root, repeat, "seed_set"),
     )
@@ -89,7 +91,7 @@ def run_one(task: Task, strategy_name: str, repeat: int) -> dict[str, Any]:
         proba = learner.predict_proba(task.features.rows(open_))
         left = budget_left(Effort(len(labeled), 0.0, len(labeled)), settings.objective)
         weights = weights_at(measures, share_done(number, settings.query.horizon, len(labeled), left))
-        scores, _ = combine(weights, proba, combination=settings.query.combination, class_weights=class_weights)
+        scores, _ = scores_of(settings.query, weights, proba, task.classes, task.codes[labeled] if several else None)
         pool = make_pool(
             strategy,
             task.features,
@@ -124,7 +126,8 @@ def _note(result: dict[str, Any], task: Task, learner: ScikitLearner, labeled: I
 
 def fit(task: Task, labeled: Indices, repeat: int) -> ScikitLearner:
     seed = task.settings.project.seed + repeat
-    learner = make_learner(task.learner, task.settings.learner, task.classes, seed=seed)
+    several = task.settings.data.sets is not None
+    learner = make_learner(task.learner, task.settings.learner, task.classes, seed=seed, several=several)
     validation = None
     if len(task.validation):
         validation = (task.features.rows(task.validation), task.codes[task.validation])

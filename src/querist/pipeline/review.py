@@ -12,11 +12,12 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 
 from querist.core.errors import DataError, UnknownName
+from querist.core.label_sets import LabelSets, confidence_of, label_of
 from querist.core.types import Probabilities
 from querist.pipeline.agreement import agreement
 from querist.pipeline.unasked import least_sure
 from querist.stages.human_labeling.relabel import relabel_or_new
-from querist.stages.human_labeling.resolve import sort_out, tabulate
+from querist.stages.human_labeling.resolve import resolve, sort_out, tabulate
 from querist.stages.human_labeling.step import is_gold, is_ruling, standing, vote_of
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, annotations_of, list_annotations
@@ -56,7 +57,10 @@ def cards(project: Project, items: Sequence[str]) -> list[dict[str, Any]]:
                 said.setdefault(a.item, []).append(a)
     payloads = _unasked(project, {item: said[item][0].position for item in said if item not in asked})
     payloads |= {item: query.payload for item, query in asked.items()}
-    return [_card(item, payloads[item], asked.get(item), said.get(item, ())) for item in items if item in payloads]
+    sets = project.settings.data.sets
+    return [
+        _card(item, payloads[item], asked.get(item), said.get(item, ()), sets) for item in items if item in payloads
+    ]
 
 
 def remarks(project: Project) -> dict[str, Any]:
@@ -82,8 +86,10 @@ def rule(project: Project, item: str, label: str | None, *, by: str) -> None:
 
     Raises UnknownName for a label that the project does not have, DataError for an item that nobody asked or answered.
     """
-    classes, now = project.classes(), project.clock()
-    if label is not None and label not in classes:
+    classes, now, sets = project.classes(), project.clock(), project.settings.data.sets
+    if label is not None and sets is not None:
+        label = sets.canonical(label, classes)
+    elif label is not None and label not in classes:
         raise UnknownName("label", label, classes)
     with project.ledger.begin() as tx:
         queue.line_up(tx, [item])
@@ -125,8 +131,10 @@ def relabel_or_wait(project: Project) -> dict[str, Any]:
 
     What the model thinks of an item is what it thought when it asked for it, or scored the pool last, before it had
     seen any label of it. Items that were asked without a prediction are left out, and so are those that a ruling has
-    settled.
+    settled. Of items with several labels there is no such order yet: rows are empty.
     """
+    if project.settings.data.sets is not None:
+        return {"labeled": 0, "new": 0, "pool": 0, "rows": []}
     with project.ledger.read() as tx:
         asked = [q for q in list_queries(tx) if q.payload.get("prediction")]
         answers = [a for a in standing(list_annotations(tx, split="pool")) if not is_gold(a)]
@@ -239,7 +247,9 @@ def _unasked(project: Project, positions: Mapping[str, int]) -> dict[str, Mappin
     return {item: keep_image(payload, project.artifacts) for item, payload in found}
 
 
-def _card(item: str, payload: Mapping[str, Any], query: Query | None, said: Sequence[Annotation]) -> dict[str, Any]:
+def _card(
+    item: str, payload: Mapping[str, Any], query: Query | None, said: Sequence[Annotation], sets: LabelSets | None
+) -> dict[str, Any]:
     votes = [a for a in said if not is_ruling(a)]
     ruled = _in_force(said)
     given = Counter(a.label for a in votes if a.label is not None)
@@ -251,12 +261,27 @@ def _card(item: str, payload: Mapping[str, Any], query: Query | None, said: Sequ
         "columns": dict(payload.get("columns", {})),
         "context": dict(payload.get("context", {})),
         "prediction": dict(payload.get("prediction") or {}),
+        "model": _opinion(payload.get("prediction"), sets),
         "reason": payload.get("reason", ""),
         "round": query.round if query else None,
         "answers": [_answer(a) for a in votes],
         "given": [label for label, _ in given.most_common()],
+        "resolved": _resolved(votes, sets),
         "ruling": _answer(ruled[-1]) if ruled else None,
     }
+
+
+def _opinion(prediction: Mapping[str, float] | None, sets: LabelSets | None) -> dict[str, Any] | None:
+    """What the model said, and how sure it was; of several labels, of the one it was least sure about."""
+    if not prediction:
+        return None
+    return {"label": label_of(prediction, sets), "confidence": confidence_of(prediction, sets)}
+
+
+def _resolved(votes: Sequence[Annotation], sets: LabelSets | None) -> list[str]:
+    """Of several labels those that most people gave."""
+    label = None if sets is None else next(iter(resolve(map(vote_of, votes), sets=sets).values()), None)
+    return [] if sets is None or label is None else list(sets.names(label))
 
 
 def _answer(a: Annotation) -> dict[str, Any]:

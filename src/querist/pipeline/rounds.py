@@ -43,7 +43,8 @@ def next_step(project: Project) -> str:
     with project.ledger.read() as tx:
         newest = newest_round(tx)
         round = 0 if newest is None else newest + (find_step(tx, newest, "evaluation") is not None)
-        steps = steps_of(round, query_of(tx, round, project.settings.query))
+        query, several = query_of(tx, round, project.settings.query), project.settings.data.sets is not None
+        steps = steps_of(round, query, several=several)
         return next(step.NAME for step in steps if find_step(tx, round, step.NAME) is None)
 
 

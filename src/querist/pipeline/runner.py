@@ -37,11 +37,12 @@ LAST_STEPS: Mapping[Until, tuple[str, ...]] = {
 """What a round has done last when it has come so far: in round 0, in every later one."""
 
 
-def steps_of(round: int, query: QuerySettings) -> list[AnyStep]:
-    """The stages of one round: round 0 asks the seed set, every later one asks by strategy."""
+def steps_of(round: int, query: QuerySettings, *, several: bool = False) -> list[AnyStep]:
+    """The stages of one round: round 0 asks the seed set, every later one asks by strategy; `several` where items may
+    have several labels."""
     if round == 0:
         return [SeedSet(), HumanLabeling(), InitialModel(), Evaluation()]
-    strategy, measures = make(query.strategy, query.params, query.measures)
+    strategy, measures = make(query.strategy, query.params, query.measures, several=several)
     return [
         UncertaintyScoring(measures),
         QueryStrategy(query.strategy, strategy),
@@ -109,7 +110,7 @@ def run_round(
     result = StepResult("done")
     with ledger.read() as tx:
         query = query_of(tx, ctx.round, ctx.settings.query)
-    for planned in steps_of(ctx.round, query):
+    for planned in steps_of(ctx.round, query, several=ctx.sets is not None):
         for step in [LearnerChange(), planned] if needs_change(planned, ledger, ctx) else [planned]:
             on_step(ctx.round, step.NAME, "running")
             result = run_step(step, ledger, ctx, clock)

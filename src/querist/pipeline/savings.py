@@ -52,13 +52,16 @@ class Judged:
         return "unknown" if self.why else self.said.kind
 
 
-def savings(project: Project) -> dict[str, Any]:
-    """Baseline, verdict, cost of a point of quality, forecast, stopping advice and control arm; None where unknown."""
+def savings(project: Project, asked: Effort | None = None) -> dict[str, Any]:
+    """Baseline, verdict, cost of a point of quality, forecast, stopping advice and control arm; None where unknown.
+
+    `asked` is for those who know already what was asked of people.
+    """
     settings = project.settings
     objective = settings.objective
     with project.ledger.read() as tx:
         rounds = list_metrics(tx, name=objective.metric)
-        steps, asked = list_steps(tx), effort(tx)
+        steps, asked = list_steps(tx), asked or effort(tx)
         simulations, baselines = (list_analyses(tx, kind, last=RECENT) for kind in ("simulation", "baseline"))
         snapshot, measured = current_snapshot(tx), list_analyses(tx, "evaluation", last=1)
     evaluated = [s for s in steps if s.name == "evaluation"]
@@ -157,13 +160,17 @@ def _sentence(judged: Judged, reached: verdicts.Reached, found: dict[str, Any], 
             return verdicts.lost(reached, found["random_labels"])
         case _:
             sign = sign_of(reached.metric)
-            mean, low, high = (sign * value for value in figures.at(judged.band, reached.labels))
-            return verdicts.no_difference(reached, (mean, min(low, high), max(low, high)), found["share"])
+            _, low, high = figures.at(judged.band, reached.labels)
+            once = low <= sign * reached.value <= high
+            band = judged.band if once else figures.whole(judged.band)
+            mean, low, high = (sign * value for value in figures.at(band, reached.labels))
+            return verdicts.no_difference(reached, (mean, min(low, high), max(low, high)), found["share"], once=once)
 
 
 def _cost_per_point(rounds: Sequence[Metric], rates: Rates) -> dict[str, float | None] | None:
-    """Labels, money and hours for 0.01 of the metric, from the first measured round to the newest; None where that
-    gain is no more than what its measurements can be off by."""
+    """Labels (with their interval), money and hours for 0.01 of the metric, from the first measured round to the
+    newest; None where that gain is no more than what its measurements can be off by. They share a holdout, and are
+    taken as if they did not: the interval is rather too wide."""
     if len(rounds) < 2:
         return None
     first, newest = rounds[0], rounds[-1]
@@ -172,9 +179,11 @@ def _cost_per_point(rounds: Sequence[Metric], rates: Rates) -> dict[str, float |
     off = [(m.high - m.low) / 2 for m in (first, newest) if m.low is not None and m.high is not None]
     if len(off) < 2 or gain <= hypot(*off) or labels <= 0:
         return None
-    each = labels * POINT / gain
+    each, error = labels * POINT / gain, hypot(*off)
     return {
         "labels": each,
+        "labels_low": labels * POINT / (gain + error),
+        "labels_high": labels * POINT / (gain - error),
         "money": None if rates.money is None else each * rates.money,
         "hours": None if rates.hours is None else each * rates.hours,
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from querist.core.errors import AccountError
+from querist.pipeline.invitations import OVER, read
 from querist.pipeline.passwords import hash_password, is_outdated, matches
 from querist.pipeline.people import NAME, Person
 from querist.store import accounts, audit
@@ -23,18 +25,19 @@ USED_EVERY = timedelta(minutes=1)
 REFUSED = "name or password is wrong, or the account is disabled"
 
 
-def invited(project: Project, secret: str) -> str:
-    """Whom an invitation is for. Raises AccountError when it was used or has expired."""
+def invited(project: Project, link: str) -> str:
+    """Whom an invitation is for. Raises AccountError when it was used, changed or has expired, or the role is
+    another by now.
+    """
     with project.ledger.read() as tx:
-        found = accounts.find_credential(tx, secret, "invitation", now=project.clock())
-    return _valid(found).name
+        return _invited(project, tx, link, accounts.find_credential)
 
 
-def accept(project: Project, secret: str, password: str) -> str:
+def accept(project: Project, link: str, password: str) -> str:
     """Sets the password of the invited person, ends the invitation, and returns the secret of a session."""
-    hashed = hash_password(password, name=invited(project, secret))
+    hashed = hash_password(password, name=invited(project, link))
     with project.ledger.begin() as tx:
-        name = _valid(accounts.take(tx, secret, "invitation", now=project.clock())).name
+        name = _invited(project, tx, link, accounts.take)
         return _new_password(project, tx, name, hashed, "invitation accepted")
 
 
@@ -102,32 +105,38 @@ def follow_link(project: Project, secret: str) -> str | None:
 def of_session(project: Project, secret: str, *, alone: bool) -> Person | None:
     """Who has this session; those from one-time links count only while the owner works `alone`."""
     with project.ledger.read() as tx:
-        found = accounts.find_credential(tx, secret, "session", now=project.clock())
-        if found is None:
-            return None
-        if found.role is not None:
-            return Person(found.name, found.role) if alone else None
-        account = accounts.find_account(tx, found.name)
-    return Person(account.name, account.role) if account and not account.disabled else None
+        found = accounts.find_holder(tx, secret, "session", now=project.clock())
+    if found is None:
+        return None
+    session, role = found
+    if session.role is not None:
+        return Person(session.name, session.role) if alone else None
+    return Person(session.name, role) if role else None
 
 
 def of_token(project: Project, secret: str) -> Person | None:
     now = project.clock()
     with project.ledger.read() as tx:
-        found = accounts.find_credential(tx, secret, "token", now=now)
-        account = accounts.find_account(tx, found.name) if found else None
-    if found is None or account is None or account.disabled:
+        found = accounts.find_holder(tx, secret, "token", now=now)
+    token, role = found or (None, None)
+    if token is None or role is None:
         return None
-    if found.used_at is None or found.used_at < iso(now - USED_EVERY):
+    if token.used_at is None or token.used_at < iso(now - USED_EVERY):
         with project.ledger.begin() as tx:
             accounts.used(tx, secret, now=now)
-    return Person(account.name, account.role, found.scopes)
+    return Person(token.name, role, token.scopes)
 
 
-def _valid(invitation: Credential | None) -> Credential:
-    if invitation is None:
-        raise AccountError("this invitation was used already or has expired; ask for another")
-    return invitation
+def _invited(project: Project, tx: Tx, link: str, look_up: Callable[..., Credential | None]) -> str:
+    now, key = project.clock(), accounts.find_key(tx, "invitation")
+    if key is None:
+        raise AccountError(OVER)
+    told = read(link, key, now=now)
+    found, account = look_up(tx, told.secret, "invitation", now=now), accounts.find_account(tx, told.name)
+    known = None if found is None else (found.name, found.role)
+    if account is None or not known == (told.name, told.role) == (account.name, account.role):
+        raise AccountError(OVER)
+    return told.name
 
 
 def new_session(project: Project, tx: Tx, name: str, role: Role | None = None) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from querist.config import Settings, parse
 from querist.core.errors import DataError, SettingError, ShapeError
+from querist.core.label_sets import EMPTY
 from querist.core.selection import stream
 from querist.core.types import Indices
 from querist.pipeline.random_curves import holdout_key, keep_simulation
@@ -133,6 +134,10 @@ def _from_arrays(X: Any, y: Any, test: Any, settings: Settings, metrics: tuple[s
     from querist.models.features import Features
     from querist.models.learners import LearnerSpec
 
+    if settings.data.sets is not None:
+        raise SettingError(
+            'items with several labels are simulated from a source, not from arrays; leave data.labels "one"'
+        )
     labels, head = np.asarray(y), settings.learner.name
     if not hasattr(X, "shape") or labels.ndim != 1:
         raise SettingError("simulate needs a source (a file to read) or the arrays X (n_items, n_features) and y")
@@ -214,8 +219,10 @@ def _from_snapshot(
 ) -> tuple[Task, Ids]:
     from querist.snapshots.snapshot import POOL, TEST, VALIDATION
 
-    codes, _ = snapshot.labels(oracle, classes)
+    sets = settings.data.sets
+    codes, names = snapshot.labels(oracle, classes, sets)
     usable, splits = snapshot.primary() & (codes >= 0), snapshot.splits()
+    codes = sets.members([*names, EMPTY], classes)[codes] if sets else codes  # those without a label are never used
     pool, validation, test = (usable & (splits == split) for split in (POOL, VALIDATION, TEST))
 
     def ids(positions: Indices) -> dict[int, Any]:
@@ -277,7 +284,7 @@ def _report(
     if repeats < 1 or task.rounds < 0:
         raise SettingError(f"repeats = {repeats} must be at least 1 and rounds = {task.rounds} at least 0")
     for name in task.metrics:
-        check(name, task.classes)
+        check(name, task.classes, several=task.settings.data.sets is not None)
     for name in strategies:
         make_strategy(name, task.settings)
     work = [delayed(score_full)(task), *(delayed(run_one)(task, s, r) for r in range(repeats) for s in strategies)]

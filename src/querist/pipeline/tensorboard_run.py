@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from querist.core.errors import MissingExtra
 NAME = "events.out.tfevents.{:010}.querist"
 NAMED = re.compile(r"events\.out\.tfevents\.(\d{10})\.querist")
 BINS = 30
+LOG = logging.getLogger("querist.tracking")
 
 
 class TensorBoardRun:
@@ -81,6 +84,41 @@ class EventPage:
         write_events(self.folder / version / NAME.format(self.round), self.at, points)
 
 
+class LiveLosses:
+    """Writes the losses of a training while it goes on, to the file that `EventPage.losses` replaces by the whole.
+
+    A disk that is full stops the writing and nothing else.
+    """
+
+    def __init__(self, folder: Path, round: int, clock: Callable[[], datetime]) -> None:
+        self.folder, self.round, self.clock = folder, round, clock
+        self._version, self._writer = "", None
+
+    def __call__(self, version: str, iteration: int, loss: float) -> None:
+        try:
+            if version != self._version:
+                self._version, self._writer = version, _begun(self.folder / version / NAME.format(self.round))
+            if self._writer is not None:
+                from tensorboardX.summary import scalar
+
+                _add(self._writer, self.clock().timestamp(), iteration, scalar("loss/train", loss))
+                self._writer.flush()
+        except OSError as error:
+            LOG.warning("the losses of model %s cannot be written (%s)", version, error.strerror)
+            self._version, self._writer = version, None
+
+
+def _begun(path: Path) -> Any:  # Any: tensorboardX has no types
+    """An empty file of events; None without tensorboardX, of which the end of the round will tell."""
+    try:
+        from tensorboardX.record_writer import RecordWriter
+    except ImportError:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    return RecordWriter(str(path))
+
+
 def write_events(path: Path, at: float, summaries: Iterable[tuple[int, Any]]) -> None:
     """The file as a whole or not at all, the same bytes for the same record. `summaries` are (step, summary)."""
     from tensorboardX.proto.event_pb2 import Event
@@ -90,9 +128,15 @@ def write_events(path: Path, at: float, summaries: Iterable[tuple[int, Any]]) ->
     writer = RecordWriter(str(aside))
     writer.write(Event(wall_time=at, file_version="brain.Event:2").SerializeToString())
     for step, summary in summaries:
-        writer.write(Event(wall_time=at, step=step, summary=summary).SerializeToString())
+        _add(writer, at, step, summary)
     writer.close()
     aside.replace(path)
+
+
+def _add(writer: Any, at: float, step: int, summary: Any) -> None:
+    from tensorboardX.proto.event_pb2 import Event
+
+    writer.write(Event(wall_time=at, step=step, summary=summary).SerializeToString())
 
 
 def _aside(path: Path) -> Path:

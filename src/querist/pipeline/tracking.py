@@ -16,6 +16,7 @@ from querist.core.hashing import sha256
 from querist.pipeline.conditions import settings_by_key
 from querist.pipeline.query_points import query_points
 from querist.pipeline.record import learner_changes, trained_in
+from querist.step import OnLoss
 from querist.store.ledger import Tx
 from querist.store.models import Metric, Model, list_metrics, list_models, list_snapshot_reports
 from querist.store.rounds import Query, Round, list_queries, list_rounds
@@ -107,6 +108,18 @@ def follow(project: Project) -> None:
             LOG.warning("tracking.%s: %s; the loop goes on, and the next round tries again", system, error)
         except Exception as error:  # a stranger's code, to which the loop owes nothing
             LOG.warning("tracking.%s failed (%s); the loop goes on", system, type(error).__name__, exc_info=True)
+
+
+def losses_of(project: Project, round: int) -> OnLoss | None:
+    """Where the trainings of a round tell their losses as they go: TensorBoard, where the settings name a folder."""
+    where = project.settings.tracking.tensorboard
+    if not where:
+        return None
+    from querist.pipeline.tensorboard_run import LiveLosses
+
+    with project.ledger.read() as tx:
+        run = _run_name(project.settings.project.name, tx)
+    return None if run is None else LiveLosses(project.folder / where / run, round, project.clock)
 
 
 def _tracker(project: Project, system: System, where: str, run: str) -> Tracker:

@@ -176,7 +176,7 @@ def _named(project: Project, name: str, ctx: Context) -> Any:  # Any: each step 
 
     with project.ledger.read() as tx:
         query = query_of(tx, ctx.round, ctx.settings.query)
-    steps = {step.NAME: step for step in [LearnerChange(), *steps_of(ctx.round, query)]}
+    steps = {step.NAME: step for step in [LearnerChange(), *steps_of(ctx.round, query, several=ctx.sets is not None)]}
     if name not in steps:
         raise LedgerError(
             f"querist {__version__} has no step {name!r} in round {ctx.round}; use the version that had it"

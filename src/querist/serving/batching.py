@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,10 @@ from querist.core.errors import Busy
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Run = Callable[[Sequence[Sequence[Item]]], Sequence["Answer | Exception"]]
-"""The items of several jobs, to an answer or an error for each job. Runs in a thread."""
+"""The items of several jobs, to an answer or an error for each job. One call at a time."""
+QUICK_SECONDS, QUICK_CALLS, SLOW_SECONDS = 0.01, 8, 0.1
+"""Calls that are expected to take less run in the event loop, since the way to a thread and back would cost as much.
+So many calls tell, the fastest of them, since another process may have held up the rest; a slow one starts anew."""
 
 
 class QueueFull(Busy):
@@ -29,7 +33,8 @@ class _Job(Generic[Item, Answer]):
 
 class Lane(Generic[Item, Answer]):
     """A queue before one model: while one batch is in the model the next one gathers, so that batches grow with the
-    load and a request that comes alone does not wait for others.
+    load and a request that comes alone does not wait for others. Long calls run in a thread, so that the server goes
+    on to hear.
 
     `observe` is told the number of items of each batch. A job is never split; one larger than `max_batch` goes alone.
     """
@@ -49,6 +54,7 @@ class Lane(Generic[Item, Answer]):
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._busy = False
+        self._item_seconds: deque[float] = deque(maxlen=QUICK_CALLS)
         self._idle = asyncio.Event()
         self._idle.set()
         self.n_waiting = 0
@@ -62,7 +68,7 @@ class Lane(Generic[Item, Answer]):
         self.n_waiting += len(items)
         self._idle.clear()
         if not self._busy and (self._timer is None or self.n_waiting >= self._max_batch):
-            self._start()
+            self._begin()
         return job.answer
 
     async def drain(self) -> None:
@@ -70,7 +76,15 @@ class Lane(Generic[Item, Answer]):
         await self._idle.wait()
         self._thread.shutdown(wait=False)
 
+    def _begin(self) -> None:
+        if self._is_quick(self.n_waiting):
+            self._busy = True
+            self._loop.call_soon(self._start)  # after the requests that have come together with this one
+        else:
+            self._start()
+
     def _start(self) -> None:
+        self._busy = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -79,9 +93,13 @@ class Lane(Generic[Item, Answer]):
             self._idle.set()
             return
         self._busy = True
-        self._observe(sum(len(job.items) for job in jobs))
         parts = [job.items for job in jobs]
-        done = self._thread.submit(lambda: run_apart(self._run, parts))
+        n_items = sum(map(len, parts))
+        self._observe(n_items)
+        if self._is_quick(n_items):
+            self._finish(jobs, self._timed(parts))
+            return
+        done = self._thread.submit(self._timed, parts)
         done.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._finish, jobs, done.result()))
 
     def _finish(self, jobs: list[_Job[Item, Answer]], answers: Sequence[Answer | Exception]) -> None:
@@ -97,7 +115,19 @@ class Lane(Generic[Item, Answer]):
         if self._max_wait and 0 < self.n_waiting < self._max_batch:
             self._timer = self._loop.call_later(self._max_wait, self._start)
         else:
-            self._start()
+            self._begin()
+
+    def _is_quick(self, n_items: int) -> bool:
+        return len(self._item_seconds) == QUICK_CALLS and n_items * min(self._item_seconds) < QUICK_SECONDS
+
+    def _timed(self, parts: Sequence[Sequence[Item]]) -> Sequence[Answer | Exception]:
+        begun = time.perf_counter()
+        answers = run_apart(self._run, parts)
+        seconds = time.perf_counter() - begun
+        if seconds > SLOW_SECONDS:
+            self._item_seconds.clear()
+        self._item_seconds.append(seconds / sum(map(len, parts)))
+        return answers
 
     def _take(self) -> list[_Job[Item, Answer]]:
         taken: list[_Job[Item, Answer]] = []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from querist.core.errors import DataError, ShapeError, SnapshotCorrupt, UnknownName
 from querist.core.hashing import sha256
+from querist.core.label_sets import LabelSets
 from querist.core.types import Codes, Indices
 from querist.snapshots.folder import Folder
 from querist.snapshots.manifest import (
@@ -52,7 +53,7 @@ class Snapshot:
         self.shards: tuple[Shard, ...] = manifest.shards
         self.n_items = manifest.n_items
         self._sound: set[str] = set()
-        self._labels: dict[tuple[str, tuple[str, ...]], Codes] = {}
+        self._labels: dict[tuple[str, tuple[str, ...], LabelSets | None], tuple[Codes, tuple[str, ...]]] = {}
         self._held: dict[tuple[str, ...], pa.Table] = {}
 
     @classmethod
@@ -89,23 +90,42 @@ class Snapshot:
         """(n_items,) True for the one item of its group that may be used."""
         return self._primary
 
-    def labels(self, column: str = "label", classes: Sequence[str] | None = None) -> tuple[Codes, tuple[str, ...]]:
+    def labels(
+        self, column: str = "label", classes: Sequence[str] | None = None, sets: LabelSets | None = None
+    ) -> tuple[Codes, tuple[str, ...]]:
         """(n_items,) class numbers, -1 where unknown or not in `classes`, and the classes they count.
 
         `column` is "label" or a context column, whose classes are its sorted values when none are given. A primary
-        item without one of them has that of the first item of its group and split that has one.
+        item without one of them has that of the first item of its group and split that has one. With `sets` an item
+        has a set of classes, and what is counted are the sets that occur.
         """
-        stored = self._stored(column)
-        if classes is None:
-            classes = self.classes if column == "label" else self._values(stored)
-        key = (column, tuple(classes))
+        key = (column, tuple(self.class_names(column, sets) if classes is None else classes), sets)
         if key not in self._labels:
-            self._labels[key] = _frozen(self._lend(self._codes(stored, key[1])))
-        return self._labels[key], key[1]
+            codes, names = self.given_labels(*key)
+            self._labels[key] = _frozen(self._lend(codes)), names
+        return self._labels[key]
 
-    def given_labels(self) -> Codes:
-        """(n_items,) class numbers of `classes` as each row itself gave them, nothing lent; -1 where unknown."""
-        return self._codes("label", self.classes)
+    def class_names(self, column: str = "label", sets: LabelSets | None = None) -> tuple[str, ...]:
+        """The classes of the snapshot, or those of a context column, sorted."""
+        stored = self._stored(column)
+        if column == "label":
+            return self.classes
+        values = self._values(stored)
+        return values if sets is None else tuple(sorted({name for value in values for name in sets.names(value)}))
+
+    def given_labels(
+        self, column: str, classes: tuple[str, ...], sets: LabelSets | None
+    ) -> tuple[Codes, tuple[str, ...]]:
+        """`labels` as each row itself gave them, nothing lent."""
+        stored = self._stored(column)
+        if sets is None:
+            return self._codes(stored, classes), classes
+        values, known = self._values(stored), set(classes)
+        joined = [sets.join(names) if known.issuperset(names) else None for names in map(sets.names, values)]
+        names = tuple(sorted({text for text in joined if text is not None}))
+        code: dict[str | None, int] = {None: -1, **{text: at for at, text in enumerate(names)}}
+        number = np.array([*(code[text] for text in joined), -1], dtype=np.int64)
+        return number[self._codes(stored, values)], names
 
     def take(
         self, positions: Indices | Sequence[int], columns: Sequence[str] | None = None, *, hold: bool = False

@@ -9,17 +9,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import delete, exists, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from querist.core.hashing import sha256
 from querist.store.ledger import Tx, iso
-from querist.store.tables import credentials, identities, users
+from querist.store.tables import credentials, identities, keys, users
 
 Role = Literal["annotator", "lead", "admin"]
 ROLES: tuple[Role, ...] = ("annotator", "lead", "admin")
 """Each may do what those before it may."""
 Kind = Literal["session", "token", "invitation", "link"]
 ID_LENGTH = 12
+_HOLDER = (  # built once, since each request asks it
+    select(credentials, users.c.role.label("of_account"))
+    .outerjoin(users, and_(users.c.name == credentials.c.name, ~users.c.disabled))
+    .where(credentials.c.secret == bindparam("hashed"), credentials.c.kind == bindparam("sort"))
+    .where(or_(credentials.c.expires_at.is_(None), credentials.c.expires_at > bindparam("now")))
+)
 _ACCOUNTS = select(users, exists().where(identities.c.name == users.c.name).label("bound"))
 
 
@@ -88,16 +95,26 @@ def keep(tx: Tx, secret: str, credential: Credential, *, now: datetime, expires:
     return hashed[:ID_LENGTH]
 
 
+def find_holder(tx: Tx, secret: str, kind: Kind, *, now: datetime) -> tuple[Credential, Role | None] | None:
+    """As `find_credential`, with the role of the account that it belongs to; None of one that is closed or missing."""
+    row = tx.execute(_HOLDER, {"hashed": sha256(secret.encode()), "sort": kind, "now": iso(now)}).one_or_none()
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    role: Role | None = values.pop("of_account")
+    return _credential(values), role
+
+
 def find_credential(tx: Tx, secret: str, kind: Kind, *, now: datetime) -> Credential | None:
     """What this secret stands for; None if it was never given, has expired or was ended."""
     row = tx.execute(select(credentials).where(*_live(secret, kind, now))).one_or_none()
-    return _credential(row) if row else None
+    return _credential(dict(row._mapping)) if row else None
 
 
 def take(tx: Tx, secret: str, kind: Kind, *, now: datetime) -> Credential | None:
     """As `find_credential`, and ends it: of several that ask at once, one gets it."""
     row = tx.execute(delete(credentials).where(*_live(secret, kind, now)).returning(*credentials.c)).one_or_none()
-    return _credential(row) if row else None
+    return _credential(dict(row._mapping)) if row else None
 
 
 def used(tx: Tx, secret: str, *, now: datetime) -> None:
@@ -107,8 +124,20 @@ def used(tx: Tx, secret: str, *, now: datetime) -> None:
 def list_credentials(tx: Tx, kind: Kind, *, now: datetime) -> list[Credential]:
     """Those that are valid, oldest first."""
     valid = or_(credentials.c.expires_at.is_(None), credentials.c.expires_at > iso(now))
-    rows = tx.execute(select(credentials).where(credentials.c.kind == kind, valid)).all()
-    return sorted(map(_credential, rows), key=lambda found: (found.at, found.id))
+    rows = tx.execute(select(credentials).where(credentials.c.kind == kind, valid)).mappings()
+    return sorted((_credential(dict(row)) for row in rows), key=lambda found: (found.at, found.id))
+
+
+def find_key(tx: Tx, purpose: str) -> str | None:
+    """The key that signs for this purpose; None before `make_key`."""
+    return tx.execute(select(keys.c.key).where(keys.c.purpose == purpose)).scalar_one_or_none()
+
+
+def make_key(tx: Tx, purpose: str, key: str) -> str:
+    """Takes this key for the purpose if there is none, and returns the one that counts."""
+    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    tx.execute(dialect.insert(keys).values(purpose=purpose, key=key).on_conflict_do_nothing())
+    return str(tx.execute(select(keys.c.key).where(keys.c.purpose == purpose)).scalar_one())
 
 
 def end_of_person(tx: Tx, name: str, *kinds: Kind) -> None:
@@ -128,7 +157,6 @@ def _live(secret: str, kind: Kind, now: datetime) -> tuple[Any, ...]:  # Any: SQ
     return credentials.c.secret == sha256(secret.encode()), credentials.c.kind == kind, lasts
 
 
-def _credential(row: Any) -> Credential:  # Any: a row of `credentials`
-    values = dict(row._mapping)
+def _credential(values: dict[str, Any]) -> Credential:  # Any: a row of `credentials`, by column
     id, scopes = values.pop("secret")[:ID_LENGTH], frozenset(values.pop("scopes").split())
     return Credential(**values, scopes=scopes, id=id)

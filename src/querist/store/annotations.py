@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, bindparam, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from querist.store import queue
@@ -40,14 +40,27 @@ class Annotation(NamedTuple):
     details: Mapping[str, Any] = NO_DETAILS
 
 
+# What each answer needs is built once.
+_SAID = (
+    select(*[table.c[name] for name in Annotation._fields], and_(*queue.stands()).label("stands"))
+    .where(
+        table.c.id.in_(bindparam("ids", expanding=True))
+        | (table.c.item.in_(bindparam("items", expanding=True)) & (table.c.annotator == bindparam("who")))
+    )
+    .order_by(table.c.seq)
+)
+_ADD = {
+    name: dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+
+
 def add_annotations(tx: Tx, added: Sequence[Annotation], *, now: datetime) -> int:
     """Inserts those whose id is new and returns how many were; queue and leases follow."""
     if not added:
         return 0
     rows = [{**a._asdict(), "at": a.at or iso(now), "details": _to_json(a.details)} for a in added]
-    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-    new = dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
-    n_new = len(tx.execute(new, rows).all())
+    n_new = len(tx.execute(_ADD[tx.dialect.name], rows).all())
     queue.follow(tx, {a.item for a in added})
     queue.close(tx, {(a.item, a.annotator) for a in added}, now=now)
     return n_new
@@ -100,16 +113,20 @@ def annotations_of(tx: Tx, items: Collection[str]) -> list[Annotation]:
     return [_made(row) for part in parts for row in tx.execute(columns.where(table.c.item.in_(part)))]
 
 
-def find_annotations(
-    tx: Tx, *, ids: Collection[str] = (), items: Collection[str] = (), annotator: str | None = None
-) -> list[Annotation]:
-    """Those of the ids; or the standing ones of an annotator on the items."""
+def find_annotations(tx: Tx, ids: Collection[str]) -> list[Annotation]:
+    """Those of the ids."""
     columns = select(*[table.c[name] for name in Annotation._fields])
-    if ids:
-        statement = columns.where(table.c.id.in_(list(ids)))
-    else:
-        statement = columns.where(table.c.item.in_(list(items)), table.c.annotator == annotator, *queue.stands())
-    return [_made(row) for row in tx.execute(statement.order_by(table.c.seq))]
+    return [_made(row) for row in tx.execute(columns.where(table.c.id.in_(list(ids))).order_by(table.c.seq))]
+
+
+def said_before(
+    tx: Tx, annotator: str, *, ids: Collection[str], items: Collection[str]
+) -> tuple[list[Annotation], list[Annotation]]:
+    """Those of the ids, and the standing ones of the annotator on the items."""
+    rows = tx.execute(_SAID, {"who": annotator, "ids": list(ids), "items": list(items)}).all()
+    found = [(_made(row[:-1]), row[-1]) for row in rows]
+    known = [a for a, _ in found if a.id in ids]
+    return known, [a for a, stands in found if stands and a.annotator == annotator and a.item in items]
 
 
 def page_of_annotations(tx: Tx, *, after: int, limit: int) -> tuple[list[Annotation], int | None]:
@@ -120,12 +137,6 @@ def page_of_annotations(tx: Tx, *, after: int, limit: int) -> tuple[list[Annotat
     columns = select(table.c.seq, *[table.c[name] for name in Annotation._fields])
     rows = tx.execute(columns.where(table.c.seq > after).order_by(table.c.seq).limit(limit)).all()
     return [_made(row[1:]) for row in rows], rows[-1].seq if rows else None
-
-
-def count_answers(tx: Tx, annotator: str, *, since: str = "") -> int:
-    """Standing answers of one person from an ISO time on."""
-    mine = table.c.annotator == annotator, table.c.at >= since
-    return int(tx.execute(select(func.count()).where(*mine, *queue.stands())).scalar_one())
 
 
 def page_answers(tx: Tx) -> tuple[int, str | None]:

@@ -31,6 +31,7 @@ class Ledger:
 
     def __init__(self, url: str, *, base: Path = Path()) -> None:
         self._engine = _engine(url, base)
+        self._reading = self._engine.execution_options(**{READING: True})
         # SQLite lets one write at a time, and lets the others sleep and try again; in a line they wait less.
         self._line = Lock() if self._engine.dialect.name == "sqlite" else None
         try:
@@ -77,7 +78,7 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A transaction that only reads, and on SQLite does not wait for one that writes."""
-        with self._begin(self._engine.execution_options(**{READING: True})) as tx:
+        with self._begin(self._reading) as tx:
             yield tx
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -58,12 +58,12 @@ def add_metrics(tx: Tx, added: Sequence[Metric], *, now: datetime) -> None:
 
 def list_metrics(tx: Tx, round: int | None = None, *, name: str | None = None) -> list[Metric]:
     """By round and name; those of one round, or one metric over all rounds, where named."""
-    statement = select(metrics).order_by(metrics.c.round, metrics.c.name)
+    statement = select(*[metrics.c[part.name] for part in fields(Metric)]).order_by(metrics.c.round, metrics.c.name)
     if round is not None:
         statement = statement.where(metrics.c.round == round)
     if name is not None:
         statement = statement.where(metrics.c.name == name)
-    return [Metric(**row) for row in tx.execute(statement).mappings()]
+    return [Metric(*row) for row in tx.execute(statement).all()]
 
 
 def add_snapshot(tx: Tx, id: str, report: Mapping[str, Any], *, now: datetime) -> None:

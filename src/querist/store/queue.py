@@ -18,6 +18,16 @@ from querist.store.ledger import Tx, iso
 from querist.store.tables import annotations as given
 from querist.store.tables import leases, queries, queue
 
+# What each answer needs is built once.
+_ITEMS: Any = bindparam("items", expanding=True)  # Any: of no type of its own
+_DELETE = delete(queue).where(queue.c.item.in_(_ITEMS))
+_HELD = select(leases.c.item).where(leases.c.annotator == bindparam("who"), leases.c.item.in_(_ITEMS))
+_CLOSE = (
+    update(leases)
+    .where(leases.c.item == bindparam("of_item"), leases.c.annotator == bindparam("of_annotator"))
+    .where(leases.c.expires_at > bindparam("now"))
+    .values(expires_at=bindparam("now"))
+)
 _newer, _theirs, _held = given.alias("newer"), given.alias("theirs"), leases.alias("held")
 
 
@@ -51,24 +61,21 @@ def follow(tx: Tx, items: Collection[str]) -> None:
     """Counts the answers of these items again: what has all it wanted, or a ruling, leaves the queue, what lost it
     comes back.
     """
-    asked = select(queries.c.item, queries.c.round, queries.c.rank, queries.c.wanted)
     for part in _parts(sorted(items)):
-        found = {row.item: row for row in tx.execute(asked.where(queries.c.item.in_(part)))}
-        here = select(queue.c.item, queue.c.answered).where(queue.c.item.in_(part))
-        in_order = here.order_by(queue.c.round, queue.c.rank).with_for_update()
-        waiting = {row.item: row.answered for row in tx.execute(in_order)}
-        answered = _answered(tx, list(found))
-        ruled = _ruled(tx, list(found))
-        done = [item for item, row in found.items() if answered.get(item, 0) >= row.wanted or item in ruled]
-        tx.execute(delete(queue).where(queue.c.item.in_(done)))
-        for item, row in found.items():
-            if item in done:
-                continue
-            if item in waiting:
-                if waiting[item] != answered.get(item, 0):
-                    tx.execute(update(queue).where(queue.c.item == item).values(answered=answered.get(item, 0)))
-            else:
-                tx.execute(insert(queue).values(**row._asdict(), answered=answered.get(item, 0)))
+        if tx.dialect.name != "sqlite":  # there one transaction writes at a time
+            here = select(queue.c.item).where(queue.c.item.in_(part))
+            tx.execute(here.order_by(queue.c.round, queue.c.rank).with_for_update())
+        over = list[str]()
+        for *row, waiting, answered, ruled in tx.execute(_counted(), {"items": part}).all():
+            item, round, rank, wanted = row
+            if ruled or answered >= wanted:
+                over += [item] if waiting is not None else []
+            elif waiting is None:
+                tx.execute(insert(queue).values(item=item, round=round, rank=rank, wanted=wanted, answered=answered))
+            elif waiting != answered:
+                tx.execute(update(queue).where(queue.c.item == item).values(answered=answered))
+        if over:
+            tx.execute(_DELETE, {"items": over})
 
 
 def lease(tx: Tx, annotator: str, tab: str, n: int, *, now: datetime, minutes: float) -> list[str]:
@@ -130,14 +137,15 @@ def release(
 
 def close(tx: Tx, answered: Collection[tuple[str, str]], *, now: datetime) -> None:
     """Ends the leases of (item, annotator) pairs that were answered."""
-    live = select(leases.c.item, leases.c.annotator).where(leases.c.expires_at > iso(now))
-    items = sorted({item for item, _ in answered})
-    held = {tuple(row) for part in _parts(items) for row in tx.execute(live.where(leases.c.item.in_(part)))}
-    this = leases.c.item == bindparam("of_item"), leases.c.annotator == bindparam("of_annotator")
+    held = set(answered)
+    if len(held) > 1:  # of many the most may be held by nobody, as in an import
+        live = select(leases.c.item, leases.c.annotator).where(leases.c.expires_at > iso(now))
+        items = sorted({item for item, _ in answered})
+        held &= {tuple(row) for part in _parts(items) for row in tx.execute(live.where(leases.c.item.in_(part)))}
     # In order, since two transactions that lock the same rows in another one would wait for each other.
-    over = [{"of_item": item, "of_annotator": annotator} for item, annotator in sorted(held & set(answered))]
+    over = [{"of_item": item, "of_annotator": annotator, "now": iso(now)} for item, annotator in sorted(held)]
     if over:
-        tx.execute(update(leases).where(*this).values(expires_at=iso(now)), over)
+        tx.execute(_CLOSE, over)
 
 
 def hold_again(tx: Tx, annotator: str, items: Collection[str], *, now: datetime, minutes: float) -> None:
@@ -155,10 +163,8 @@ def hold_again(tx: Tx, annotator: str, items: Collection[str], *, now: datetime,
 
 def ever_held(tx: Tx, annotator: str, items: Collection[str]) -> set[str]:
     """Which of the items were handed to the annotator, be the lease over or not: they may answer late."""
-    held = select(leases.c.item).where(leases.c.annotator == annotator)
-    return {
-        item for part in _parts(sorted(items)) for item in tx.execute(held.where(leases.c.item.in_(part))).scalars()
-    }
+    parts = ({"who": annotator, "items": part} for part in _parts(sorted(items)))
+    return {item for part in parts for item in tx.execute(_HELD, part).scalars()}
 
 
 def waiting(tx: Tx, *, round: int | None = None) -> int:
@@ -205,10 +211,16 @@ def _answered(tx: Tx, items: Sequence[str]) -> dict[str, int]:
     return {row.item: row[1] for row in rows}
 
 
-def _ruled(tx: Tx, items: Sequence[str]) -> set[str]:
-    """Items that a lead has decided."""
+@cache
+def _counted() -> Any:  # Any: a select
+    """Of asked items: what the queue says of each (None: it is not there), its answers, and whether a lead decided."""
+    of_item = given.c.item == queries.c.item, *stands()
+    answered = select(func.count(given.c.annotator.distinct())).where(*of_item).correlate(queries).scalar_subquery()
     ruling = given.c.details.like('%"adjudicated": true%')  # within a text the quotes would be escaped
-    return set(tx.execute(select(given.c.item).where(given.c.item.in_(items), ruling, *stands())).scalars())
+    ruled = select(given.c.id).where(ruling, *of_item).correlate(queries).exists()
+    asked = (queries.c.item, queries.c.round, queries.c.rank, queries.c.wanted)
+    found = select(*asked, queue.c.answered, answered, ruled).outerjoin(queue, queue.c.item == queries.c.item)
+    return found.where(queries.c.item.in_(_ITEMS))
 
 
 def _parts(items: Sequence[str], size: int = 500) -> list[Sequence[str]]:

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import bindparam, func, insert, select
 
 from querist.core.errors import HoldoutError, NoSuchRound
 from querist.store import queue
 from querist.store.ledger import Tx, iso
+from querist.store.positions import positions
 from querist.store.tables import annotations as given
 from querist.store.tables import queries, rounds
 
 AT_ONCE = 500
+_THESE = select(queries).where(queries.c.item.in_(bindparam("items", expanding=True)))  # built once, for each answer
 
 
 class Wanted(NamedTuple):
@@ -108,7 +112,7 @@ def get_queries(tx: Tx, items: Collection[str]) -> dict[str, Query]:
     """The queries of these items, by item; those that were never asked are left out."""
     wanted = sorted(items)
     parts = (wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE))
-    found = (tx.execute(select(queries).where(queries.c.item.in_(part))).mappings() for part in parts)
+    found = (tx.execute(_THESE, {"items": part}).mappings() for part in parts)
     return {row["item"]: _query(row) for part in found for row in part}
 
 
@@ -137,7 +141,7 @@ def _query(row: Any) -> Query:  # Any: a row of queries, by column
     return Query(**{**row, "parts": json.loads(row["parts"]), "payload": json.loads(row["payload"])})
 
 
-def taken_positions(tx: Tx) -> list[int]:
-    """Positions of pool items that were asked, and of those that somebody labeled or skipped unasked."""
-    unasked = select(given.c.position).where(given.c.split == "pool", given.c.item.not_in(select(queries.c.item)))
-    return list(tx.execute(select(queries.c.position).union_all(unasked)).scalars().all())
+def taken_positions(tx: Tx) -> NDArray[np.int64]:
+    """(n,) positions of pool items that were asked, and of those that somebody labeled or skipped unasked."""
+    unasked = given.c.split == "pool", given.c.item.not_in(select(queries.c.item))
+    return np.concatenate([positions(tx, queries.c.position), positions(tx, given.c.position, *unasked)])

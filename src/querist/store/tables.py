@@ -262,6 +262,23 @@ cursors = _table(
     Column("at", String(40), nullable=False),
 )
 
+keys = _table(
+    "keys",
+    Column("purpose", String(20), primary_key=True),
+    Column("key", Text, nullable=False),
+)
+
+requests = _table(
+    "requests",
+    Column("caller", String(64), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("status", Integer),
+    Column("answer", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("requests_by_age", "at"),
+)
+
 APPEND_ONLY = (snapshots, rounds, queries, annotations, models, metrics, steps)
 LOGS = (audit, analyses)
 """Append-only, too, but no part of what the loop decided: the digest leaves them out."""

@@ -55,7 +55,7 @@ def create_app(project: Project, *, gate: Gate) -> FastAPI:
             Middleware(BodyLimit, larger=dict.fromkeys(UPLOADS, UPLOAD_BYTES)),
         ],
     )
-    app.state.gate = gate
+    app.state.gate, app.state.project = gate, project
     problems.install(app)
     page.install(app, project.settings.labeling.language)
     desk = Desk(project)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from querist.core.errors import QueristError
 from querist.http.origin import from_this_machine
 from querist.http.problems import Problem, respond
-from querist.pipeline.label_studio import pull
+from querist.pipeline.label_studio import control_items, pull, without_suggestion
 from querist.pipeline.predictor import Predictor, Subject
 from querist.pipeline.project import Project
 from querist.stages.human_labeling.label_studio import find_control, prediction_of
@@ -69,8 +69,16 @@ def router(project: Project) -> APIRouter:
         subjects = [_subject(task.get("data")) for task in asked.tasks]
         made_by, found = predictor.predict(subjects)
         labels = next((list(proba) for proba in found if proba), [])
-        control = find_control(asked.label_config, labels)
-        return {"results": [prediction_of(proba, control, version=made_by or NO_MODEL) for proba in found]}
+        sets = project.settings.data.sets
+        control = find_control(asked.label_config, labels, several=sets is not None)
+        results = [prediction_of(proba, control, version=made_by or NO_MODEL, sets=sets) for proba in found]
+        hidden = control_items(project, {one.item for one in subjects if one.item is not None})
+        return {
+            "results": [
+                without_suggestion(result) if one.item in hidden else result
+                for one, result in zip(subjects, results, strict=True)
+            ]
+        }
 
     # Label Studio sends events without the basic auth. Nothing that they say is believed: they only ask for a pull.
     @backend.post("/webhook", status_code=201)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +13,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 
+from querist.core.label_sets import EMPTY
 from querist.http.problems import Problem
 from querist.pipeline import lead, review
 from querist.pipeline.agreement import agreement
@@ -33,6 +34,7 @@ FEW_LABELS = 12
 """So many labels have a button each; of more, those that somebody gave have one, and a list has the others."""
 
 Text = Annotated[str, Form(max_length=1_000, pattern=STORABLE)]
+Texts = Annotated[Sequence[Text], Form()]
 Start = Annotated[int, Query(ge=0, le=10**7)]
 Kind = Literal["disputed", "remarks", "relabel", "rulings"]
 
@@ -115,7 +117,8 @@ def router(project: Project, desk: Desk, trainer: Trainer) -> APIRouter:
     def agreed(request: Request, person: Lead, round: str = "") -> Response:
         rounds = lead.round_numbers(project)
         chosen = int(round) if round.isdecimal() and int(round) in rounds else None
-        return show(request, person, "agreement", found=agreement(project, round=chosen), rounds=rounds, round=chosen)
+        found = {**agreement(project, round=chosen), "sets": desk.sets is not None}
+        return show(request, person, "agreement", found=found, rounds=rounds, round=chosen)
 
     @pages.get("/review")
     def reviewed(
@@ -140,10 +143,14 @@ def router(project: Project, desk: Desk, trainer: Trainer) -> APIRouter:
         return show(request, person, "review", kind="", found={"items": review.cards(project, [item])}, **choices())
 
     @pages.post("/review")
-    def rule(request: Request, person: Lead, item: Text, label: Text = "", none: Text = "") -> Response:
-        if not label and not none:
+    def rule(
+        request: Request, person: Lead, item: Text, label: Text = "", none: Text = "", labels: Texts = ()
+    ) -> Response:
+        sets = project.settings.data.sets
+        chosen = sets.join(labels) if sets and labels else label
+        if not chosen and not none:
             raise Problem(400, "no label was chosen; go back and choose one")
-        review.rule(project, item, label or None, by=person.name)
+        review.rule(project, item, chosen or None, by=person.name)
         return RedirectResponse(_from(request), 303)
 
     @pages.post("/review/take-back")
@@ -152,7 +159,9 @@ def router(project: Project, desk: Desk, trainer: Trainer) -> APIRouter:
         return RedirectResponse(_from(request), 303)
 
     def choices() -> dict[str, Any]:
-        return {"labels": [label["name"] for label in desk.labels], "few": FEW_LABELS, "at_once": review.AT_ONCE}
+        names = [label["name"] for label in desk.labels]
+        shown = {"labels": names, "few": FEW_LABELS, "at_once": review.AT_ONCE}
+        return {**shown, "several": desk.sets is not None, "no_label": EMPTY}
 
     return pages
 

@@ -131,6 +131,7 @@ WORDS = {
     "lead_fleiss_means": "Agreement beyond chance where all items have equally many answers; else it is unknown.",
     "lead_alpha": "Krippendorff’s alpha",
     "lead_alpha_means": "Agreement beyond chance, whoever answered how often.",
+    "lead_alpha_sets": "Sets of labels differ the less, the more labels they share (MASI).",
     "lead_alpha_high": "At 0.8 and above labels are held to be reliable.",
     "lead_alpha_middle": "Between 0.667 and 0.8 only tentative conclusions are safe.",
     "lead_alpha_low": "Below 0.667 the labels do not carry conclusions: look at the mixed-up labels and the "
@@ -184,6 +185,7 @@ WORDS = {
     "that asked, or that scored the pool last, before it knew any label of the item.",
     "lead_relabel_none": "This needs labeled items that were asked with a prediction, so it starts after the second "
     "round.",
+    "lead_relabel_several": "Items here have several labels; such an order exists only for items with one.",
     "lead_next_answer": "What to do",
     "lead_label_again": "label again",
     "lead_label_new": "label (waits in the queue)",

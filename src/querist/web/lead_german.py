@@ -139,6 +139,7 @@ WORDS = {
     "sonst unbekannt.",
     "lead_alpha": "Krippendorffs Alpha",
     "lead_alpha_means": "Übereinstimmung über den Zufall hinaus, wer auch immer wie oft geantwortet hat.",
+    "lead_alpha_sets": "Mengen von Labels gelten als umso ähnlicher, je mehr Labels sie teilen (MASI).",
     "lead_alpha_high": "Ab 0,8 gelten Labels als verlässlich.",
     "lead_alpha_middle": "Zwischen 0,667 und 0,8 sind nur vorläufige Schlüsse sicher.",
     "lead_alpha_low": "Unter 0,667 tragen die Labels keine Schlüsse: verwechselte Labels und Richtlinien ansehen.",
@@ -193,6 +194,7 @@ WORDS = {
     "kannte.",
     "lead_relabel_none": "Das braucht beschriftete Elemente, die mit einer Vorhersage gefragt wurden, also mehr als "
     "eine Runde.",
+    "lead_relabel_several": "Elemente haben hier mehrere Labels; diese Reihenfolge gibt es nur bei einem einzigen.",
     "lead_next_answer": "Was zu tun ist",
     "lead_label_again": "noch einmal beschriften",
     "lead_label_new": "beschriften (wartet in der Schlange)",

@@ -13,8 +13,10 @@ from querist.core.errors import Busy
 from querist.http.problems import Problem, documented
 from querist.pipeline.alerting import Fired, receive_alerts
 from querist.pipeline.metrics.exposition import CONTENT_TYPE, exposition
+from querist.pipeline.people import Person
 from querist.pipeline.project import Project
-from querist.web.people import Lead, Visitor, needs
+from querist.web.people import Visitor, lead, needs
+from querist.web.repeats import Repeatable, once
 from querist.web.tasks import STORABLE
 from querist.web.trainer import Trainer
 
@@ -66,7 +68,7 @@ async def reader(request: Request, person: Visitor) -> None:
 
 
 def router(project: Project, trainer: Trainer) -> APIRouter:
-    api = APIRouter(tags=["operations"])
+    api = APIRouter(tags=["operations"], route_class=Repeatable)
     metrics = None
 
     @api.get(
@@ -81,8 +83,8 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
         metrics = metrics or exposition(project)
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
-    @api.post("/api/v1/alerts", responses=documented(400, 401, 403, 408, 413, 422, 503))
-    def alerts(given: AlertsIn, _: Lead) -> Answer:
+    @api.post("/api/v1/alerts", responses=documented(400, 401, 403, 408, 409, 413, 422, 503))
+    def alerts(given: AlertsIn, _: Annotated[Person, Depends(once(lead))]) -> Answer:
         """Alertmanager's webhook: an alert with the label `action` = `reactivate` opens a drift round of its project.
 
         While one is open, no other is opened, however many alerts come.

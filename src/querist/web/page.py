@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from querist.core.hashing import key_of
+from querist.core.label_sets import EMPTY
 from querist.http.problems import respond
 from querist.pipeline.labeling import Desk
 from querist.web.people import Forbidden, opens_page
@@ -50,6 +51,7 @@ def router(desk: Desk) -> APIRouter:
             "person": person.name,
             "labels": desk.labels,
             "swipe": settings.swipe,
+            "several": desk.sets and {"separator": desk.sets.separator, "none": EMPTY},
             "shown": desk.shown_to(person.name),
             "idle_seconds": settings.idle_seconds,
             "lease_minutes": settings.lease_minutes,
@@ -64,6 +66,7 @@ def router(desk: Desk) -> APIRouter:
             "person": person,
             "csrf": gate.csrf(request),
             "guidelines": beside,
+            "several": desk.sets is not None,
             "setup": setup,
         }
         return TEMPLATES.TemplateResponse(request, "label.html", context)

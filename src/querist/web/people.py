@@ -79,8 +79,9 @@ def needs(role: Role, *scopes: str) -> Callable[[Request, Person | None], Awaita
     return allowed
 
 
-Annotator = Annotated[Person, Depends(needs("annotator", "tasks"))]
-Lead = Annotated[Person, Depends(needs("lead", "rounds"))]
+annotator, lead = needs("annotator", "tasks"), needs("lead", "rounds")
+Annotator = Annotated[Person, Depends(annotator)]
+Lead = Annotated[Person, Depends(lead)]
 Reader = Annotated[Person, Depends(needs("lead", "labels", "rounds"))]
 """Takes the labels out."""
 Admin = Annotated[Person, Depends(needs("admin", "admin"))]

@@ -11,6 +11,7 @@ NUMBER = r"-?\d[\d.]*(?:e[+-]?\d+)?%?|-?inf|nan"
 GERMAN = {
     "torn between {a} and {b}, {n} to {m}": "schwankt zwischen {a} und {b}, {n} zu {m}",
     "read as {a} with {n}": "gelesen als {a}, mit {n}",
+    "unsure of {a}, {n}": "unsicher bei {a}, {n}",
     "the model knows {a} alone": "das Modell kennt nur {a}",
     "drawn at random, to see what the scores do not show": "zufällig gezogen, um zu sehen, was die Werte nicht zeigen",
     "drawn at random from what has drifted, to measure the model there": "zufällig aus dem gezogen, was sich "

@@ -19,7 +19,8 @@ from querist.pipeline.round_record import metrics_by_round, show_round
 from querist.store.annotations import page_of_annotations
 from querist.store.rounds import list_queries
 from querist.web.downloads import download
-from querist.web.people import Lead, Reader, needs
+from querist.web.people import Lead, Reader, lead, needs
+from querist.web.repeats import Repeatable, once
 from querist.web.trainer import Trainer
 
 Number = Annotated[int, Field(ge=0, le=10**6)]
@@ -108,7 +109,8 @@ class Training(Strict):
 
 def router(project: Project, trainer: Trainer) -> APIRouter:
     predictor = Predictor(project)
-    api = APIRouter(prefix="/api/v1", tags=["record"], responses=documented(400, 401, 403, 404, 408, 409, 413, 422))
+    responses = documented(400, 401, 403, 404, 408, 409, 413, 422)
+    api = APIRouter(prefix="/api/v1", tags=["record"], route_class=Repeatable, responses=responses)
 
     @api.get("/status")
     def status(_: Lead) -> dict[str, Any]:
@@ -178,7 +180,7 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
 
     @api.post("/labels/import")
     def import_labels(
-        person: Annotated[Person, Depends(needs("lead", "labels"))],
+        person: Annotated[Person, Depends(once(needs("lead", "labels")))],
         data: Annotated[bytes, Body(media_type="text/csv")] = b"",
         format: Annotated[Literal["csv", "jsonl"], Query()] = "csv",
         holdout: bool = False,
@@ -204,7 +206,7 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
         return Training(state=trainer.state.kind, since=trainer.state.since, why=trainer.state.why)
 
     @api.post("/rounds/next")
-    def next_round(_: Lead) -> Training:
+    def next_round(_: Annotated[Person, Depends(once(lead))]) -> Training:
         """Trains and opens the next round now, if the open one is complete; asking twice starts it once."""
         trainer.look()
         return Training(state=trainer.state.kind, since=trainer.state.since, why=trainer.state.why)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from querist.core.errors import SnapshotCorrupt
 from querist.http.problems import Problem, documented
 from querist.pipeline.labeling import MOST_AT_ONCE, Answer, Desk
-from querist.web.people import Annotator
+from querist.pipeline.people import Person
+from querist.web.people import Annotator, annotator
 from querist.web.reasons import phrase
+from querist.web.repeats import Repeatable, once
 from querist.web.trainer import Kind, Trainer
 
 Tab = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$", examples=["t-1"])]
@@ -100,11 +102,13 @@ class Details(Strict):
 
 
 class AnswerIn(Strict):
-    """An answer (`label` null is a skip), or with `undo` the withdrawal of the answer `supersedes`."""
+    """An answer (`label` null is a skip), or with `undo` the withdrawal of the answer `supersedes`. Where an item may
+    have several labels, `label` is all of them with the separator of GET /labels between, or `(none)`.
+    """
 
     id: Id
     item: Item
-    label: str | None = Field(default=None, max_length=1_000)
+    label: str | None = Field(default=None, max_length=10_000)
     seconds: float | None = Field(default=None, ge=0, le=1e9, allow_inf_nan=False)
     note: str = Field(default="", max_length=2_000, pattern=STORABLE)
     details: Details = Details()
@@ -134,11 +138,15 @@ class LabelOut(Strict):
 
 
 class Labels(Strict):
+    """`separator` stands between the labels of an item; null where an item has one label."""
+
     labels: list[LabelOut]
+    separator: str | None
 
 
 def router(desk: Desk, trainer: Trainer) -> APIRouter:
-    api = APIRouter(prefix="/api/v1", tags=["tasks"], responses=documented(401, 403, 408, 413, 422))
+    responses = documented(401, 403, 408, 413, 422)
+    api = APIRouter(prefix="/api/v1", tags=["tasks"], route_class=Repeatable, responses=responses)
 
     @api.post("/tasks/lease")
     def lease(wanted: LeaseRequest, person: Annotator) -> Leased:
@@ -159,8 +167,8 @@ def router(desk: Desk, trainer: Trainer) -> APIRouter:
         """Gives back what the tab holds, so that others may have it at once."""
         return Released(released=desk.release(person.name, given.tab, given.items))
 
-    @api.post("/annotations")
-    def submit(given: Submission, person: Annotator) -> Submitted:
+    @api.post("/annotations", responses=documented(409))
+    def submit(given: Submission, person: Annotated[Person, Depends(once(annotator))]) -> Submitted:
         """Stores answers. Sending one again is harmless; one that is refused says why and does not stop the others."""
         answers = [Answer(**{**vars(a), "details": a.details.model_dump(exclude_none=True)}) for a in given.annotations]
         results, progress = desk.submit(person.name, answers)
@@ -169,7 +177,8 @@ def router(desk: Desk, trainer: Trainer) -> APIRouter:
     @api.get("/labels")
     def labels(_: Annotator) -> Labels:
         """The labels that may be given, with their keys on the page."""
-        return Labels(labels=[LabelOut(**label) for label in desk.labels])
+        separator = desk.sets.separator if desk.sets else None
+        return Labels(labels=[LabelOut(**label) for label in desk.labels], separator=separator)
 
     return api
 

@@ -38,14 +38,15 @@ def flat(labels: ArrayLike, values: ArrayLike, precision: float | None, *, confi
     `values` (n_rounds,) are higher-is-better, `precision` is the half width of the newest one's interval. The gain is
     that of a straight line with Student's interval.
     """
-    from scipy.stats import linregress, t
+    from scipy.special import stdtrit
 
     x, y = np.asarray(labels, dtype=float), np.asarray(values, dtype=float)
     if len(y) < WINDOW or precision is None or len(np.unique(x[-WINDOW:])) < WINDOW:
         return Advice("flat", False, f"not told before {WINDOW} rounds have been measured with their interval")
-    line, span = linregress(x[-WINDOW:], y[-WINDOW:]), x[-1] - x[-WINDOW]
-    gain = float(line.slope) * span
-    half = float(t.ppf((1 + confidence) / 2, WINDOW - 2)) * float(line.stderr) * span
+    line, of_line = np.polyfit(x[-WINDOW:], y[-WINDOW:], 1, cov=True)
+    span = float(x[-1] - x[-WINDOW])
+    gain = float(line[0]) * span
+    half = float(stdtrit(WINDOW - 2, (1 + confidence) / 2)) * float(np.sqrt(of_line[0, 0])) * span
     most = gain + half
     stop = bool(most < precision / 10 or (gain - half <= 0 and most < precision / 2))
     said = f"the last {WINDOW} rounds gained {gain:+.4f} ({gain - half:+.4f} to {gain + half:+.4f})"

@@ -16,36 +16,39 @@ CHANCE = 0.05
 NAMED = 5
 
 
-def far_off(asked: Counts, known: Counts) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def far_off(
+    asked: Counts, known: Counts, items: tuple[int, int] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """(n_classes,) times its share of the `known` that each class is asked, and whether that is far off: TIMES or more
     (or as much less), and beyond chance by Fisher's exact test (1922), corrected for the number of classes.
 
-    Both are counts (n_classes,). NaN where a class is in neither.
+    Both are counts (n_classes,), of so many `items` where these may have several classes. NaN where a class is in
+    neither.
     """
-    from scipy.stats import fisher_exact
-
     asked, known = np.rint(asked), np.rint(known)
-    n, m = asked.sum(), known.sum()
+    n, m = items or (asked.sum(), known.sum())
     with np.errstate(divide="ignore", invalid="ignore"):
         times: NDArray[np.float64] = (asked / n) / (known / m)
     far: NDArray[np.bool_] = np.zeros(len(asked), dtype=np.bool_)
     for c in np.flatnonzero((times >= TIMES) | (times <= 1 / TIMES)):
+        from scipy.stats import fisher_exact  # only here, for it takes half a second to import
+
         table = np.array([[asked[c], n - asked[c]], [known[c], m - known[c]]], dtype=np.int64)
         far[c] = fisher_exact(table).pvalue < CHANCE / len(asked)
     return times, far
 
 
-def skew(classes: Sequence[str], asked: Counts, known: Counts, *, of: str) -> list[str]:
+def skew(
+    classes: Sequence[str], asked: Counts, known: Counts, *, of: str, items: tuple[int, int] | None = None
+) -> list[str]:
     """A sentence on the classes that are asked far more than they are `of` something, and one on those far less."""
     if asked.sum() == 0 or known.sum() == 0:
         return []
-    times, far = far_off(asked, known)
+    times, far = far_off(asked, known, items)
+    n, m = items or (asked.sum(), known.sum())
 
     def listed(codes: NDArray[np.intp]) -> str:
-        shown = [
-            f"{classes[c]} {asked[c] / asked.sum():.0%} of the queries, {known[c] / known.sum():.0%} of {of}"
-            for c in codes[:NAMED]
-        ]
+        shown = [f"{classes[c]} {asked[c] / n:.0%} of the queries, {known[c] / m:.0%} of {of}" for c in codes[:NAMED]]
         return "; ".join(shown) + (f"; and {len(codes) - NAMED} more" if len(codes) > NAMED else "")
 
     more, less = np.flatnonzero(far & (times > 1)), np.flatnonzero(far & (times < 1))

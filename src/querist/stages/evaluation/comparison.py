@@ -146,7 +146,7 @@ def t_half_width(values: Floats, confidence: float) -> Floats:
     n = len(values)
     if n < 2:
         return np.full(values.shape[1], np.nan)
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     spread: Floats = values.std(axis=0, ddof=1) / np.sqrt(n)
-    return spread * float(t.ppf((1 + confidence) / 2, n - 1))
+    return spread * float(stdtrit(n - 1, (1 + confidence) / 2))

@@ -159,10 +159,10 @@ def _interval(curve: Curve, at: float, limit: float, confidence: float, error: f
 
 
 def _half(curve: Curve, at: Floats, confidence: float, error: float) -> Floats:
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
-    fitted = float(t.ppf((1 + confidence) / 2, curve.df)) * curve.sd(at)
-    half: Floats = np.hypot(fitted, float(norm.ppf((1 + confidence) / 2)) * error)
+    upper = (1 + confidence) / 2
+    half: Floats = np.hypot(float(stdtrit(curve.df, upper)) * curve.sd(at), float(ndtri(upper)) * error)
     return half
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.core.label_sets import predicted as predicted_labels
 from querist.core.proportion import wilson
-from querist.core.types import Codes, Probabilities
-from querist.stages.evaluation import means
+from querist.core.types import Codes, Probabilities, Targets
+from querist.stages.evaluation import means, of_sets
 from querist.stages.evaluation.metrics import (
     MEANS,
     OF_ITEMS,
@@ -31,13 +32,15 @@ from querist.stages.evaluation.metrics import (
 Groups = NDArray[np.integer[Any]]
 """(n_items,) the group of each item, 0..n_groups-1."""
 
+IT = ("it", "rest")
+"""One class, and all others together."""
 BLOCK_WEIGHTS = 4_000_000
 """Item weights held at once, 32 MB."""
 
 
 def bootstrap(
     name: str,
-    y: Codes,
+    y: Targets,
     proba: Probabilities,
     classes: Sequence[str],
     *,
@@ -60,10 +63,12 @@ def bootstrap(
     Bounds are NaN where nothing can be said (perfect separation leaves ROC-AUC no spread), the value too where the
     metric is undefined.
     """
-    check(name, classes)
+    check(name, classes, several=np.ndim(y) == 2)
     y, proba = check_truth(y, proba, len(classes))
-    value = measure(name, y, proba, classes)
     code = one_class(name, classes)
+    if y.ndim == 2 and code is not None:  # a class of several is a question of its own: has the item the label or not
+        name, y, proba, classes, code = f"{name.partition(':')[0]}:it", *_against_rest(y, proba, code), IT, 0
+    value = measure(name, y, proba, classes)
     if code is not None and not name.startswith("f1:"):
         of = y == code if name.startswith("recall:") else proba.argmax(axis=1) == code
         if not of.any():
@@ -89,7 +94,7 @@ def bootstrap(
 
 def resampled(
     name: str,
-    y: Codes,
+    y: Targets,
     proba: Probabilities,
     classes: Sequence[str],
     *,
@@ -98,15 +103,17 @@ def resampled(
     groups: Groups | None = None,
 ) -> Floats:
     """The metric in each resample of the items, or of the groups, where it is defined: at most (resamples,)."""
-    check(name, classes)
+    check(name, classes, several=np.ndim(y) == 2)
     y, proba = check_truth(y, proba, len(classes))
+    if y.ndim == 2 and name not in OF_ITEMS:
+        return of_sets.resampled(of_sets.sums(name, y, proba, classes), _with_one_more(len(y), resamples, rng, groups))
     if name in OF_ITEMS:
         drawn = [OF_ITEMS[name](y, proba, weights) for weights in _item_weights(len(y), resamples, rng, groups)]
     else:
         predicted, n_classes = proba.argmax(axis=1), len(classes)
         if (code := one_class(name, classes)) is not None:  # against all others together
             y, predicted = (y != code).astype(np.int64), (predicted != code).astype(np.int64)
-            name, classes, n_classes = f"{name.partition(':')[0]}:it", ("it", "rest"), 2
+            name, classes, n_classes = f"{name.partition(':')[0]}:it", IT, 2
         function = of_confusion(name, classes)
         cells = y * n_classes + predicted
         drawn = [function(matrix) for matrix in _confusions(cells, n_classes, resamples, rng, groups)]
@@ -114,21 +121,26 @@ def resampled(
     return values[~np.isnan(values)]
 
 
-def per_class(y: Codes, proba: Probabilities, classes: Sequence[str]) -> list[dict[str, Any]]:
+def per_class(y: Targets, proba: Probabilities, classes: Sequence[str]) -> list[dict[str, Any]]:
     """For each class: class, precision, recall, f1 (0 where undefined) and support (its labeled items)."""
     y, proba = check_truth(y, proba, len(classes))
-    matrix = confusion_matrix(y, proba)
-    rows = zip(
-        classes, class_precision(matrix), class_recall(matrix), class_f1(matrix), matrix.sum(axis=-1), strict=True
-    )
+    if y.ndim == 2:
+        counts = of_sets.counts_of(y, predicted_labels(proba)).sum(axis=0)
+        figures = [of_sets.class_precision(counts), of_sets.class_recall(counts), of_sets.class_f1(counts)]
+        support = counts[:, 1].sum(axis=-1)
+    else:
+        matrix = confusion_matrix(y, proba)
+        figures = [class_precision(matrix), class_recall(matrix), class_f1(matrix)]
+        support = matrix.sum(axis=-1)
+    rows = zip(classes, *figures, support, strict=True)
     return [
-        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(support)}
-        for name, p, r, f, support in rows
+        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(items)}
+        for name, p, r, f, items in rows
     ]
 
 
 def class_intervals(
-    y: Codes,
+    y: Targets,
     proba: Probabilities,
     classes: Sequence[str],
     *,
@@ -138,21 +150,39 @@ def class_intervals(
     groups: Groups | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of `per_class`, with the bounds of precision, recall and F1 as NAME_low and NAME_high."""
-    rows, predicted = per_class(y, proba, classes), proba.argmax(axis=1)
+    rows = per_class(y, proba, classes)
     for code, row in enumerate(rows):
-        truth, alone = (y != code).astype(np.int64), np.eye(2)[(predicted != code).astype(np.int64)]
+        truth, alone = _against_rest(y, proba, code)
         for name in ("precision", "recall", "f1"):
             _, row[f"{name}_low"], row[f"{name}_high"] = bootstrap(
                 f"{name}:it",
                 truth,
                 alone,
-                ("it", "rest"),
+                IT,
                 confidence=confidence,
                 resamples=resamples,
                 rng=rng,
                 groups=groups,
             )
     return rows
+
+
+def _against_rest(y: Targets, proba: Probabilities, code: int) -> tuple[Codes, Probabilities]:
+    """(n,) and (n, 2): one class and its predictions, against all others together."""
+    if y.ndim == 2:
+        lacks, unsaid = ~y[:, code], ~predicted_labels(proba[:, code])
+    else:
+        lacks, unsaid = y != code, proba.argmax(axis=1) != code
+    return lacks.astype(np.int64), np.eye(2)[unsaid.astype(np.int64)]
+
+
+def _with_one_more(n: int, resamples: int, rng: np.random.Generator, groups: Groups | None) -> Iterator[Floats]:
+    """(n_block, n + 1) how often each item, or its group, is drawn, and one more item (a group of mean size)."""
+    of = np.arange(n) if groups is None else groups
+    n_groups = int(of.max()) + 1
+    for size in _blocks(resamples, n + 1):
+        drawn = _times_drawn(n_groups, n_groups + 1, size, rng).astype(np.float64)
+        yield np.concatenate([drawn[:, of], drawn[:, -1:] * (n / n_groups)], axis=1)
 
 
 def _confusions(

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.core.checks import check_proba
+from querist.core.checks import check_independent, check_proba
 from querist.core.errors import ShapeError, UnknownName
 from querist.core.losses import log_losses
-from querist.core.types import Codes, Probabilities
+from querist.core.types import Codes, Probabilities, Targets
+from querist.stages.evaluation import of_sets
 
 Floats = NDArray[np.float64]
 Confusion = NDArray[Any]
 """(..., n_classes, n_classes) counts or weights, true class by predicted class."""
 
-LOWER_IS_BETTER = frozenset({"log_loss"})
+LOWER_IS_BETTER = frozenset({"log_loss", "hamming_loss"})
 
 
 def accuracy(matrix: Confusion) -> Floats:
@@ -69,12 +70,12 @@ def mcc(matrix: Confusion) -> Floats:
     return _ratio(covariance, np.sqrt(spread_true * 1.0 * spread_predicted))
 
 
-def log_loss(y: Codes, proba: Probabilities, weights: Floats) -> Floats:
+def log_loss(y: Targets, proba: Probabilities, weights: Floats) -> Floats:
     """(...,) mean -log P(true class) in nats; a probability of 0 counts as 2.2e-16."""
     return _ratio(weights @ log_losses(y, proba), weights.sum(axis=-1))
 
 
-def roc_auc(y: Codes, proba: Probabilities, weights: Floats) -> Floats:
+def roc_auc(y: Targets, proba: Probabilities, weights: Floats) -> Floats:
     """(...,) area under the ROC curve, class against rest, mean of the classes that occur; NaN with one class only."""
 
     def area(hits: Floats, misses: Floats) -> Floats:
@@ -85,7 +86,7 @@ def roc_auc(y: Codes, proba: Probabilities, weights: Floats) -> Floats:
     return _mean_over_classes(area, y, proba, weights)
 
 
-def average_precision(y: Codes, proba: Probabilities, weights: Floats) -> Floats:
+def average_precision(y: Targets, proba: Probabilities, weights: Floats) -> Floats:
     """(...,) sum of precision times gain in recall, each class against the rest, mean of the classes that occur."""
 
     def area(hits: Floats, misses: Floats) -> Floats:
@@ -109,22 +110,24 @@ OF_CLASS: dict[str, Callable[[Confusion], Floats]] = {
     "recall": class_recall,
     "precision": class_precision,
 }
-OF_ITEMS: dict[str, Callable[[Codes, Probabilities, Floats], Floats]] = {
+OF_ITEMS: dict[str, Callable[[Targets, Probabilities, Floats], Floats]] = {
     "roc_auc": roc_auc,
     "average_precision": average_precision,
     "log_loss": log_loss,
 }
-MEANS: dict[str, Callable[[Codes, Probabilities], Floats]] = {"log_loss": log_losses}
+MEANS: dict[str, Callable[[Targets, Probabilities], Floats]] = {"log_loss": log_losses}
 """The metrics of items that are the mean of one value (n_items,) an item."""
 
 
-def check(name: str, classes: Sequence[str] | None = None) -> None:
-    """Raises UnknownName, listing what is available, unless `name` is a metric (of one of `classes`, where given)."""
+def check(name: str, classes: Sequence[str] | None = None, *, several: bool = False) -> None:
+    """Raises UnknownName, listing what is available, unless `name` is a metric (of one of `classes`, where given), of
+    items with `several` labels or with one."""
     kind, colon, label = name.partition(":")
-    if name in OF_CONFUSION or name in OF_ITEMS:
+    known = [*(of_sets.NAMES if several else OF_CONFUSION), *OF_ITEMS]
+    if name in known:
         return
     if kind not in OF_CLASS or not colon:
-        raise UnknownName("metric", name, [*OF_CONFUSION, *OF_ITEMS, *(f"{k}:CLASS" for k in OF_CLASS)])
+        raise UnknownName("metric", name, [*known, *(f"{k}:CLASS" for k in OF_CLASS)])
     if classes is not None and label not in classes:
         raise UnknownName(f"class in metric {name!r}:", label, classes)
 
@@ -140,15 +143,18 @@ def bounds(name: str) -> tuple[float, float]:
     return (-1.0 if name in ("cohen_kappa", "mcc") else 0.0), 1.0
 
 
-def measure(name: str, y: Codes, proba: Probabilities, classes: Sequence[str]) -> float:
-    """The metric of (n,) class codes and (n, n_classes) probabilities; the largest probability is the prediction.
+def measure(name: str, y: Targets, proba: Probabilities, classes: Sequence[str]) -> float:
+    """The metric of (n,) class codes and (n, n_classes) probabilities; the largest probability is the prediction, and
+    of items with several labels, `y` (n, n_classes) bool, all labels that are likelier than not.
 
     NaN where the metric is undefined (roc_auc with one class). Raises UnknownName, ShapeError.
     """
-    check(name, classes)
+    check(name, classes, several=np.ndim(y) == 2)
     y, proba = check_truth(y, proba, len(classes))
     if name in OF_ITEMS:
         return float(OF_ITEMS[name](y, proba, np.ones(len(y))))
+    if y.ndim == 2:
+        return of_sets.measure(name, y, proba, classes)
     return float(of_confusion(name, classes)(confusion_matrix(y, proba)))
 
 
@@ -167,14 +173,17 @@ def confusion_matrix(y: Codes, proba: Probabilities) -> Confusion:
     return cells.reshape(n_classes, n_classes)
 
 
-def check_truth(y: Codes, proba: Probabilities, n_classes: int) -> tuple[Codes, Probabilities]:
-    y, proba = np.asarray(y), check_proba(proba)
+def check_truth(y: Targets, proba: Probabilities, n_classes: int) -> tuple[Targets, Probabilities]:
+    y = np.asarray(y)
+    proba = check_independent(proba) if y.ndim == 2 else check_proba(proba)
     if proba.shape[1] != n_classes:
         raise ShapeError(f"probabilities have {proba.shape[1]} columns for {n_classes} classes")
-    if y.shape != (len(proba),):
+    if y.shape not in ((len(proba),), proba.shape):
         raise ShapeError(f"labels have shape {y.shape}, the probabilities are of {len(proba)} items")
     if len(y) == 0:
         raise ShapeError("a metric needs at least one labeled item, got none")
+    if y.ndim == 2:
+        return y.astype(bool), proba
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= n_classes:
         raise ShapeError(f"labels must be class codes 0..{n_classes - 1}, got {np.unique(y)[:5]} ({y.dtype})")
     return y.astype(np.int64), proba
@@ -187,13 +196,14 @@ def one_class(name: str, classes: Sequence[str]) -> int | None:
 
 
 def _mean_over_classes(
-    area: Callable[[Floats, Floats], Floats], y: Codes, proba: Probabilities, weights: Floats
+    area: Callable[[Floats, Floats], Floats], y: Targets, proba: Probabilities, weights: Floats
 ) -> Floats:
     """`area` of the weight of true and false items above each distinct probability, averaged over defined classes."""
     areas = []
-    for c in np.unique(y):
+    several = y.ndim == 2
+    for c in np.flatnonzero(y.any(axis=0)) if several else np.unique(y):
         order = np.argsort(-proba[:, c], kind="stable")
-        values, true = proba[order, c], y[order] == c
+        values, true = proba[order, c], (y[:, c] if several else y == c)[order]
         ends = np.flatnonzero(np.r_[values[1:] != values[:-1], True])
         ordered = weights[..., order]
         hits = np.cumsum(ordered * true, axis=-1)[..., ends]

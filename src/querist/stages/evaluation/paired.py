@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.core.types import Codes, Probabilities
+from querist.core.types import Probabilities, Targets
+from querist.stages.evaluation import of_sets
 from querist.stages.evaluation.intervals import Groups
 from querist.stages.evaluation.metrics import (
     OF_ITEMS,
@@ -28,7 +29,7 @@ ROUNDING = 1e-12
 
 def swapped(
     name: str,
-    y: Codes,
+    y: Targets,
     proba: Probabilities,
     other: Probabilities,
     classes: Sequence[str],
@@ -45,7 +46,7 @@ def swapped(
     is too sure where few predictions differ: of four that got right and none that got wrong its interval says better,
     which chance gives one time in eight.
     """
-    check(name, classes)
+    check(name, classes, several=np.ndim(y) == 2)
     y, proba = check_truth(y, proba, len(classes))
     _, other = check_truth(y, other, len(classes))
     sign = 1.0 if higher_is_better(name) else -1.0
@@ -55,7 +56,7 @@ def swapped(
     assumes = "the items, or their groups, are independent draws, and both models were fixed before they saw any"
     if np.isnan(found):
         return Tested("randomization test", found, 1.0, pairs, assumes)
-    draw = _of_items if name in OF_ITEMS else _of_confusions
+    draw = _of_items if name in OF_ITEMS else _of_sets if y.ndim == 2 else _of_confusions
     chance = np.concatenate([sign * d for d in draw(name, y, proba, other, classes, of, resamples, rng)])
     as_large = int((np.abs(chance) >= abs(found) - ROUNDING).sum())
     return Tested("randomization test", found, (as_large + 1) / (resamples + 1), pairs, assumes)
@@ -63,7 +64,7 @@ def swapped(
 
 def _of_confusions(
     name: str,
-    y: Codes,
+    y: Targets,
     proba: Probabilities,
     other: Probabilities,
     classes: Sequence[str],
@@ -88,9 +89,29 @@ def _of_confusions(
         yield function(first) - function(second)
 
 
+def _of_sets(
+    name: str,
+    y: Targets,
+    proba: Probabilities,
+    other: Probabilities,
+    classes: Sequence[str],
+    of: NDArray[np.integer],
+    resamples: int,
+    rng: np.random.Generator,
+) -> Iterator[Floats]:
+    """Differences in blocks, of metrics that are sums over items."""
+    from scipy.sparse import csr_array
+
+    mine, theirs = (of_sets.sums(name, y, p, classes) for p in (proba, other))
+    moves = csr_array((np.ones(len(of)), (of, np.arange(len(of))))) @ (theirs.added - mine.added)
+    for size in _blocks(resamples, sum(moves.shape)):
+        moved = rng.integers(2, size=(size, len(moves))).astype(np.float64) @ moves
+        yield mine.metric(mine.added.sum(axis=0) + moved) - mine.metric(theirs.added.sum(axis=0) - moved)
+
+
 def _of_items(
     name: str,
-    y: Codes,
+    y: Targets,
     proba: Probabilities,
     other: Probabilities,
     classes: Sequence[str],

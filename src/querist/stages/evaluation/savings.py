@@ -5,7 +5,8 @@ Values are higher-is-better throughout; whoever has a loss turns its sign.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -48,7 +49,8 @@ class Baseline:
 class Band:
     """The mean curve of random sampling and the interval in which one more run would lie, each (n_points,).
 
-    `mean`, `low` and `high` never fall; `centre` is the mean as it is, and `half` the half width of its interval.
+    `mean`, `low` and `high` never fall; `centre` is the mean as it is, and `half` the half width of its interval. So
+    many times `wider` it holds one more run as a whole.
     """
 
     labels: Floats
@@ -58,6 +60,7 @@ class Band:
     centre: Floats
     half: Floats
     measured_to: float
+    wider: float
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def band(baseline: Baseline, confidence: float = 0.95) -> Band:
     n/population of it. Cochran, Sampling Techniques, 1977. Beyond its end a curve varies as the fits do, and one more
     run scatters about it as it did at the end. Raises ValueError below three runs.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     n_runs = len(baseline.curves)
     if n_runs < LEAST_REPEATS:
@@ -129,10 +132,24 @@ def band(baseline: Baseline, confidence: float = 0.95) -> Band:
     own = np.where(measured, fresh, fresh[n - 1])
     misfit = 0.0 if baseline.misfit is None else baseline.misfit
     spread = np.sqrt(own + fresh * drawn + variance / n_runs + misfit**2)
-    half = float(t.ppf((1 + confidence) / 2, _freedom(baseline.curves[:, :n]))) * spread
+    follows = _follows(baseline.curves[:, :n])
+    freedom = _freedom(n_runs, follows)
+    once = float(stdtrit(freedom, (1 + confidence) / 2))
+    half = once * spread
+    wider = _at_every_look(n, follows[1] if len(follows) > 1 else 0.0, freedom, confidence) / once
     mean, weights = baseline.curves.mean(axis=0), 1 / np.maximum(spread, 1e-9) ** 2
     middle, low, high = (_rising(edge, weights) for edge in (mean, mean - half, mean + half))
-    return Band(baseline.labels, middle, low, high, centre=mean, half=half, measured_to=baseline.measured_to)
+    return Band(
+        baseline.labels, middle, low, high, centre=mean, half=half, measured_to=baseline.measured_to, wider=wider
+    )
+
+
+def whole(random: Band) -> Band:
+    """The band that one more run lies in as a whole: what leaves it does so by chance in 1 - confidence of all cases,
+    however often one looks at the run as it grows."""
+    half, weights = random.half * random.wider, 1 / np.maximum(random.half, EXACT) ** 2
+    low, high = (_rising(edge, weights) for edge in (random.centre - half, random.centre + half))
+    return replace(random, low=low, high=high, half=half, wider=1.0)
 
 
 def labels_needed(random: Band, value: float) -> Needed:
@@ -154,16 +171,17 @@ def labels_needed(random: Band, value: float) -> Needed:
 def judge(random: Band, reached: float, labels: float) -> Judged:
     """What random sampling says of the value `reached` with so many `labels`.
 
-    Saved or lost is a value that lies outside the band at the same labels, as measured and as made never to fall: where
-    random sampling itself dips or falls, the second alone would find a difference that is none. Beyond what was
-    measured nothing counts as saved, and as lost what random sampling had passed before.
+    Saved or lost is a value that lies outside the band of a whole run at the same labels, as measured and as made never
+    to fall: where random sampling itself dips or falls, the second alone would find a difference that is none. So a
+    project that is as good as random is told otherwise at any of its rounds in 1 - confidence of all cases. Beyond what
+    was measured nothing counts as saved, and as lost what random sampling had passed before.
     """
     needed = labels_needed(random, reached)
     if labels < random.labels[0]:
         return Judged("unknown", needed, "begins")
     if _falls(random, needed, labels):
         return Judged("unknown", needed, "falls")
-    _, low, high = at(random, min(labels, random.measured_to))
+    _, low, high = at(whole(random), min(labels, random.measured_to))
     middle = _crossing(random.labels, random.mean, reached)
     guess = middle if random.measured_to < middle < np.inf else None
     if reached < low and needed.high is not None and needed.high < labels:
@@ -240,16 +258,37 @@ def _smooth(variance: Floats, labels: Floats) -> Floats:
     return smoothed
 
 
-def _freedom(curves: Floats) -> float:
-    """Degrees of freedom behind a smoothed variance: those of one point, and more the less its neighbours follow it.
-
-    Satterthwaite, 1946.
-    """
-    n_runs, n_points = curves.shape
+def _follows(curves: Floats) -> list[float]:
+    """Correlation of a run's points with themselves, with their neighbours, and so on."""
+    n_points = curves.shape[1]
     off = curves - curves.mean(axis=0)
     scale = np.sqrt((off**2).mean(axis=0))
     off = np.divide(off, scale, out=np.zeros_like(off), where=scale > 0)
     size = min(NEIGHBOURS, n_points)
-    follows = [1.0, *(float((off[:, lag:] * off[:, :-lag]).mean()) for lag in range(1, size))]
+    return [1.0, *(float((off[:, lag:] * off[:, :-lag]).mean()) for lag in range(1, size))]
+
+
+def _freedom(n_runs: int, follows: Sequence[float]) -> float:
+    """Degrees of freedom behind a smoothed variance: those of one point, and more the less its neighbours follow it.
+
+    Satterthwaite, 1946.
+    """
+    size = len(follows)
     lags = np.abs(np.arange(size)[:, None] - np.arange(size))
     return float((n_runs - 1) * size**2 / (np.array(follows)[lags] ** 2).sum())
+
+
+def _at_every_look(n: int, follows: float, freedom: float, confidence: float) -> float:
+    """Student's t beyond which none of a run's n points lies with this confidence, where each point `follows` the one
+    before by a correlation: the tube formula, and of independent points Bonferroni's. Sun and Loader, 1994.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import stdtr, stdtrit
+
+    beyond, turns = 1 - confidence, (n - 1) * float(np.arccos(min(abs(follows), 1.0))) / np.pi
+    most = float(stdtrit(freedom, 1 - beyond / 2 / n))
+
+    def left(t: float) -> float:
+        return float(turns * (1 + t * t / freedom) ** (-freedom / 2) + 2 * stdtr(freedom, -t)) - beyond
+
+    return most if left(most) >= 0 else float(brentq(left, 0.0, most))

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from querist.core.checks import blocks
-from querist.core.types import Codes, Probabilities
+from querist.core.types import Probabilities, Targets
+from querist.stages.evaluation import of_sets
 from querist.stages.evaluation.intervals import Groups, bootstrap, resampled
 from querist.stages.evaluation.metrics import (
     MEANS,
@@ -47,7 +48,7 @@ ENOUGH = 0.1
 
 def slices(
     name: str,
-    y: Codes,
+    y: Targets,
     proba: Probabilities,
     classes: Sequence[str],
     columns: Mapping[str, Sequence[str | None]],
@@ -115,7 +116,7 @@ def _parts(values: Sequence[str | None]) -> dict[str, Members] | str:
 
 def _spread(
     name: str,
-    y: Codes,
+    y: Targets,
     proba: Probabilities,
     classes: Sequence[str],
     rng: np.random.Generator,
@@ -130,7 +131,7 @@ def _spread(
 
 def _chance(
     name: str,
-    y: Codes,
+    y: Targets,
     proba: Probabilities,
     classes: Sequence[str],
     members: Members,
@@ -156,7 +157,7 @@ def _chance(
 
         return float(2 * ndtr(-abs(seen) / deviation))
     draw: Callable[[int], Floats]
-    if groups is None and name not in MEANS:
+    if groups is None and name not in MEANS and y.ndim == 1:
         draw = partial(_random_cells, confusion_matrix(y, proba), n, of_confusion(name, classes), rng)
     else:
         of = np.arange(len(y)) if groups is None else groups
@@ -175,11 +176,14 @@ def _chance(
     return float(p)
 
 
-def _fewest(y: Codes, members: Members, groups: Groups | None) -> int:
+def _fewest(y: Targets, members: Members, groups: Groups | None) -> int:
     """Items, or groups, of the rarest class in the slice or in the rest."""
     of = np.arange(len(y)) if groups is None else groups
     parts = (members, ~members)
-    return min(len(np.unique(of[part & (y == c)])) for part in parts for c in np.unique(y))
+    sides = (
+        [side for has in y.T for side in (has, ~has) if has.any()] if y.ndim == 2 else [y == c for c in np.unique(y)]
+    )
+    return min(len(np.unique(of[part & side])) for part in parts for side in sides)
 
 
 def _units(of: Groups, members: Members) -> int | None:
@@ -190,7 +194,7 @@ def _units(of: Groups, members: Members) -> int | None:
 
 
 def _totals(
-    name: str, y: Codes, proba: Probabilities, classes: Sequence[str], of: Groups
+    name: str, y: Targets, proba: Probabilities, classes: Sequence[str], of: Groups
 ) -> tuple[Any, Callable[[Floats], Floats]]:  # Any: scipy's sparse arrays have no types
     """(n_groups, n_sums) what each group adds, and the metric of (n_draws, n_sums) sums."""
     from scipy.sparse import csr_array
@@ -199,6 +203,9 @@ def _totals(
     if name in MEANS:
         added = np.stack([np.bincount(of, weights=MEANS[name](y, proba)), np.bincount(of)], axis=1)
         return added, lambda sums: sums[:, 0] / sums[:, 1]
+    if y.ndim == 2:
+        own, units = of_sets.sums(name, y, proba, classes), csr_array((np.ones(n), (of, np.arange(n))))
+        return units @ own.added, own.metric
     function, cells = of_confusion(name, classes), y * n_classes + proba.argmax(axis=1)
     added = csr_array((np.ones(n), (of, cells)), shape=(int(of.max()) + 1, n_classes**2))
     return added, lambda sums: function(sums.reshape(-1, n_classes, n_classes))

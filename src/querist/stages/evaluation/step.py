@@ -13,9 +13,10 @@ from querist.asking import candidates, seconds_spent
 from querist.config.loop import ObjectiveSettings
 from querist.core.hashing import key_of
 from querist.core.selection import stream
-from querist.core.types import Codes, Indices
+from querist.core.types import Codes, Indices, Probabilities, Targets
 from querist.stages.evaluation.calibration import brier, ece_limit, expected_calibration_error, warning
 from querist.stages.evaluation.intervals import bootstrap, per_class
+from querist.stages.evaluation.of_sets import decisions
 from querist.stages.evaluation.stopping import Spent, Stop, decide
 from querist.step import Context, StepResult
 from querist.store.analyses import add_analysis
@@ -120,7 +121,7 @@ class Evaluation:
         self, model: Model, predictions: dict[str, NDArray[Any]], ctx: Context
     ) -> tuple[list[Metric], list[str]]:
         settings = ctx.settings.evaluation
-        y, proba = predictions["codes"].astype(np.int64), predictions["proba"]
+        y, proba = truth_of(predictions["codes"]), predictions["proba"]
         rng = stream(ctx.settings.project.seed, ctx.round, self.NAME)
         found: dict[str, tuple[float, float | None, float | None]] = {}
         for name in dict.fromkeys([ctx.settings.objective.metric, *settings.metrics]):
@@ -137,9 +138,11 @@ class Evaluation:
         for row in per_class(y, proba, ctx.classes):
             for name in ("precision", "recall", "f1"):
                 found.setdefault(f"{name}:{row['class']}", (row[name], None, None))
-        ece = expected_calibration_error(y, proba)
-        limit = ece_limit(proba, settings.confidence, rng, groups=predictions.get("groups"))
-        found |= {"ece": (ece, None, None), "ece_limit": (limit, None, None), "brier": (brier(y, proba), None, None)}
+        single, sure, groups = one_by_one(y, proba, predictions.get("groups"))
+        ece = expected_calibration_error(single, sure)
+        limit = ece_limit(sure, settings.confidence, rng, groups=groups)
+        found |= {"ece": (ece, None, None), "ece_limit": (limit, None, None)}
+        found |= {"brier": (brier(single, sure), None, None)}
         warned = warning(ece, limit, settings.calibration_tolerance)
         metrics = [
             Metric(ctx.round, name, model.version, value, _known(low), _known(high), len(y), model.n_labels)
@@ -154,10 +157,27 @@ class Evaluation:
         return metrics, warnings
 
 
-def predict_holdout(model: Model, positions: Indices, y: Codes, ctx: Context) -> dict[str, NDArray[Any]]:
+def truth_of(stored: NDArray[Any]) -> Targets:
+    """The true classes as `predict_holdout` left them."""
+    return stored if stored.ndim == 2 else stored.astype(np.int64)
+
+
+def one_by_one(
+    y: Targets, proba: Probabilities, groups: NDArray[Any] | None
+) -> tuple[Codes, Probabilities, NDArray[Any] | None]:
+    """Truth, probabilities and groups as they are where items have one label; of several, each decision about a label
+    by itself, in groups of one item (or of its group)."""
+    if y.ndim == 1:
+        return y, proba, groups
+    codes, sure, of = decisions(y, proba)
+    return codes, sure, of if groups is None else groups[of]
+
+
+def predict_holdout(model: Model, positions: Indices, y: Targets, ctx: Context) -> dict[str, NDArray[Any]]:
     """What `pipeline.quality` opens again: `positions` and true `codes` (n,), `proba` (n, n_classes), and `groups` (n,)
-    where holdout items share some."""
-    codes = y.astype(np.int16 if len(ctx.classes) <= np.iinfo(np.int16).max else np.int32)
+    where holdout items share some. Of several labels `codes` are (n, n_classes) bool."""
+    small = np.int16 if len(ctx.classes) <= np.iinfo(np.int16).max else np.int32
+    codes = y if y.ndim == 2 else y.astype(small)
     proba = predict(model, load_learner(model, ctx), positions, ctx, hold=True)
     arrays: dict[str, NDArray[Any]] = {"positions": positions.astype(np.int64), "codes": codes, "proba": proba}
     if (groups := ctx.snapshot.groups(positions)) is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.core.label_sets import Members
 from querist.core.types import Codes
 from querist.stages.human_labeling.reliability import Annotations, check_annotations
 
@@ -112,6 +113,36 @@ def krippendorff_alpha(annotations: Annotations, n_classes: int) -> float:
     agreed = ((given * (given - 1)).sum(axis=1) / (people - 1)).sum()
     often, total = given.sum(axis=0), given.sum()
     return float(_beyond(_ratio(agreed, total), _ratio((often * (often - 1)).sum(), total * (total - 1))))
+
+
+def masi(sets: Members) -> Floats:
+    """(n_sets, n_sets) how far sets of labels (n_sets, n_classes) differ, 0 (equal) to 1 (nothing in common): 1 - J M.
+
+    J is the share of their labels that both have (Jaccard), M is 1 for equal sets, 2/3 where the one holds the other,
+    1/3 where they overlap. Passonneau, 2006.
+    """
+    has = sets.astype(np.float64)
+    sizes, both = has.sum(axis=1), has @ has.T
+    either = sizes[:, None] + sizes - both
+    equal, smaller = either == both, np.minimum(sizes[:, None], sizes)
+    weight = np.where(equal, 1.0, np.where(both == smaller, 2 / 3, 1 / 3))
+    share = np.divide(both, either, out=np.ones_like(both), where=either > 0)
+    found: Floats = 1 - share * weight
+    return found
+
+
+def alpha_of_sets(annotations: Annotations, sets: Members) -> float:
+    """Krippendorff's alpha where an answer is a set of labels, codes of `sets` (n_sets, n_classes): sets count as the
+    more apart the less they share, by `masi`."""
+    given = counts(annotations, len(sets))
+    given = given[given.sum(axis=1) > 1]
+    people, apart = given.sum(axis=1), masi(sets)
+    pairs = (given / (people - 1.0)[:, None]).T @ given
+    often = given.sum(axis=0).astype(np.float64)
+    total = often.sum()
+    seen = _ratio((pairs * apart).sum(), total)
+    chance = _ratio((np.outer(often, often) * apart).sum(), total * (total - 1))
+    return float(1 - _ratio(seen, chance))
 
 
 def disputed(annotations: Annotations, n_classes: int) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from querist.asking import CONTROL
 from querist.core.errors import SettingError
+from querist.core.label_sets import LabelSets, confidence_of, label_of
 from querist.store.annotations import Annotation
 from querist.store.ledger import iso
 from querist.store.rounds import Query
@@ -39,23 +40,31 @@ class Refused(NamedTuple):
     why: str
 
 
-def label_config(kind: str, classes: Sequence[str], *, context: bool) -> str:
+def label_config(kind: str, classes: Sequence[str], *, context: bool, several: bool = False) -> str:
     """The page for items of a kind; `context` adds a table of the columns that only people see."""
     key = DATA_KEYS[kind]
     zoom = ' zoom="true" zoomControl="true"' if kind == "image" else ""
     shown = f'<{OBJECTS[kind]} name="{key}" value="${key}"{zoom}/>'
     beside = '<Table name="context" value="$context"/>' if context else ""
     choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in classes)
-    return f'<View>{shown}{beside}<Choices name="label" toName="{key}" choice="single">{choices}</Choices></View>'
+    how = "multiple" if several else "single"
+    return f'<View>{shown}{beside}<Choices name="label" toName="{key}" choice="{how}">{choices}</Choices></View>'
 
 
-def find_control(config: str, classes: Sequence[str]) -> Control:
-    """The control of a label config that offers the classes. Raises SettingError naming those that it lacks."""
+def find_control(config: str, classes: Sequence[str], *, several: bool = False) -> Control:
+    """The control of a label config that offers the classes, `several` at once. Raises SettingError naming those it
+    lacks."""
     try:
         root = ElementTree.fromstring(config)  # noqa: S314 - from the team's own Label Studio; expat bounds entities
     except ElementTree.ParseError as error:
         raise SettingError(f"the label config of the Label Studio project is not valid XML: {error}") from None
-    found = [Control(tag.get("name", ""), tag.get("toName", ""), tuple(_offered(tag))) for tag in root.iter("Choices")]
+    tags = [tag for tag in root.iter("Choices") if not several or tag.get("choice") == "multiple"]
+    found = [Control(tag.get("name", ""), tag.get("toName", ""), tuple(_offered(tag))) for tag in tags]
+    if not found and several:
+        raise SettingError(
+            'the label config of the Label Studio project has no <Choices choice="multiple">, and data.labels is '
+            '"several"; add one with the labels'
+        )
     if not found:
         raise SettingError("the label config of the Label Studio project has no <Choices>; add one with the labels")
     best = max(found, key=lambda control: len(set(classes) & set(control.labels)))
@@ -81,26 +90,32 @@ def served_score(query: Query, *, newest: int, n_asked: int) -> float:
     return (1 + query.rank / n_asked) / 2.0 ** (1 + newest - query.round)
 
 
-def data_of(query: Query, kind: str, image: str | None) -> dict[str, Any]:
+def data_of(query: Query, kind: str, image: str | None, sets: LabelSets | None = None) -> dict[str, Any]:
     """The data of a task: what people see, and what finds the item again. `image` is its address."""
     payload = query.payload
     data: dict[str, Any] = {"querist_id": query.item, "querist_round": query.round, "querist_rank": query.rank + 1}
     data[DATA_KEYS[kind]] = image if kind == "image" else payload[DATA_KEYS[kind]]
     data["context"] = dict(payload.get("context", {}))
     if prediction := payload.get("prediction"):
-        data["confidence"] = max(prediction.values())
+        data["confidence"] = confidence_of(prediction, sets)
     if reason := payload.get("reason"):
         data["reason"] = reason
     return data
 
 
 def prediction_of(
-    proba: Mapping[str, float] | None, control: Control, *, version: str, score: float | None = None
+    proba: Mapping[str, float] | None,
+    control: Control,
+    *,
+    version: str,
+    score: float | None = None,
+    sets: LabelSets | None = None,
 ) -> dict[str, Any]:
-    """A prediction: the likeliest label, and as score the confidence in it where no other is given."""
-    best = max(proba, key=proba.__getitem__) if proba else None
-    result = [] if best is None else [_choice(best, control)]
-    sure = proba[best] if proba and best is not None else 0.0
+    """A prediction: the likeliest label (or labels), and as score the confidence in it where no other is given."""
+    best = label_of(proba, sets) if proba else None
+    chosen = [] if best is None else [best] if sets is None else list(sets.names(best))
+    result = [_choices(chosen, control)] if chosen else []
+    sure = confidence_of(proba, sets) if proba else 0.0
     return {"model_version": version, "score": sure if score is None else score, "result": result}
 
 
@@ -113,6 +128,7 @@ def changes(
     classes: Sequence[str],
     names: Mapping[int, str],
     shown: str,
+    sets: LabelSets | None = None,
 ) -> tuple[list[Annotation], list[Refused]]:
     """What a task says that the record does not: new answers, corrections, and undos of what was deleted.
 
@@ -132,7 +148,7 @@ def changes(
         chain = chains.pop(root, [])
         if chain and chain[-1].details[SOURCE]["updated_at"] == given["updated_at"]:
             continue
-        label, why = _label(given, control, classes)
+        label, why = _label(given, control, classes, sets)
         if why:
             refused.append(Refused(task["id"], given["id"], query.item, why))
             continue
@@ -172,22 +188,24 @@ def _offered(choices: ElementTree.Element) -> list[str]:
     return [choice.get("alias") or choice.get("value") or "" for choice in choices.iter("Choice")]
 
 
-def _choice(label: str, control: Control) -> dict[str, Any]:
+def _choices(labels: Sequence[str], control: Control) -> dict[str, Any]:
     place = {"from_name": control.name, "to_name": control.to_name}
-    return {**place, "type": "choices", "value": {"choices": [label]}}
+    return {**place, "type": "choices", "value": {"choices": list(labels)}}
 
 
-def _label(given: Mapping[str, Any], control: Control, classes: Sequence[str]) -> tuple[str | None, str]:
+def _label(
+    given: Mapping[str, Any], control: Control, classes: Sequence[str], sets: LabelSets | None
+) -> tuple[str | None, str]:
     """The label (None: skipped), or why there is none."""
     if given["was_cancelled"]:
         return None, ""
     parts = [part for part in given["result"] or [] if part.get("from_name") == control.name]
     chosen = [name for part in parts for name in part.get("value", {}).get("choices", [])]
-    if len(chosen) != 1:
+    if len(chosen) != 1 and sets is None:
         return None, f"{len(chosen)} labels where one is asked"
-    if chosen[0] not in classes:
-        return None, f"unknown label {json.dumps(chosen[0])}"
-    return chosen[0], ""
+    if strange := [name for name in chosen if name not in classes]:
+        return None, f"unknown label {json.dumps(strange[0])}"
+    return (chosen[0] if sets is None else sets.join(chosen)), ""
 
 
 def _seconds(lead_time: float | None, chain: Sequence[Annotation]) -> float | None:

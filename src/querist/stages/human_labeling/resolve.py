@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from querist.core.label_sets import LabelSets
 from querist.core.types import Probabilities, Scores
 from querist.stages.human_labeling.reliability import Annotations, agreement, dawid_skene
 
@@ -40,20 +41,39 @@ class Table:
     labels: tuple[str, ...]
 
 
-def resolve(votes: Iterable[Vote], *, method: Method = "majority") -> dict[str, str | None]:
+def resolve(
+    votes: Iterable[Vote], *, method: Method = "majority", sets: LabelSets | None = None
+) -> dict[str, str | None]:
     """The resolved label of each item, from each annotator's newest vote, or from the newest ruling alone.
 
     "majority" counts votes, "weighted" counts each as often as its annotator agrees with others, "dawid_skene" takes
     the likeliest class under a model of who confuses what. Only a label that somebody gave can win; ties go to the
     newest. A skip does not vote; an item that everybody skipped resolves to None. An item with one vote keeps it and
     teaches nothing about its annotator: nobody contradicts it, and the model would take it for a proof of skill.
-    Of votes at the same time the later in the sequence is the newer.
+    Of votes at the same time the later in the sequence is the newer. With `sets` an item has several labels, and
+    people are heard on each of them by itself: whether the item has it.
     """
+    if sets is not None:
+        return _of_sets(list(votes), method, sets)
     answers, rulings = sort_out(votes)
     resolved = {item: _winner(given, Counter(v.label for v in given)) for item, given in answers.items()}
     if method != "majority":
         resolved |= _modelled(answers, rulings, method)
     return resolved | rulings
+
+
+def _of_sets(votes: Sequence[Vote], method: Method, sets: LabelSets) -> dict[str, str | None]:
+    times = Counter(vote.item for vote in votes)
+    alone = {v.item: v.label and sets.join(sets.names(v.label)) for v in votes if times[v.item] == 1}
+    votes = [vote for vote in votes if times[vote.item] > 1]
+    said = {v.label: frozenset(sets.names(v.label)) for v in votes if v.label is not None}
+    found: dict[str, list[str] | None] = {vote.item: None for vote in votes}
+    for name in sorted(set().union(*said.values())) or [""]:  # where all say that no label fits, one question is left
+        asked = (replace(v, label=v.label and str(name in said[v.label])) for v in votes)
+        for item, has in resolve(asked, method=method).items():
+            if has is not None:
+                found[item] = [*(found[item] or []), *([name] if has == str(True) else [])]
+    return alone | {item: None if names is None else sets.join(names) for item, names in found.items()}
 
 
 def sort_out(votes: Iterable[Vote]) -> tuple[dict[str, list[Vote]], dict[str, str | None]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from querist.core.errors import LedgerError
 from querist.core.hashing import key_of
-from querist.core.types import Codes, Indices
+from querist.core.types import Codes, Indices, Targets
 from querist.snapshots.snapshot import POOL, TEST, VALIDATION
 from querist.stages.human_labeling.resolve import Vote, resolve
 from querist.step import Context, StepResult
@@ -37,7 +38,7 @@ class Inputs:
 class Outputs:
     answers: Sequence[Annotation]
     missing: int
-    labels: dict[str, tuple[Indices, Codes]]
+    labels: dict[str, tuple[Indices, Targets]]
 
 
 class HumanLabeling:
@@ -65,7 +66,7 @@ class HumanLabeling:
         return Outputs(answers, missing, labels)
 
     def keep(self, outputs: Outputs, ctx: Context) -> tuple[Outputs, str]:
-        arrays: dict[str, NDArray[np.int64]] = {}
+        arrays: dict[str, NDArray[Any]] = {}
         for split, (positions, codes) in outputs.labels.items():
             arrays |= {f"{split}_positions": positions, f"{split}_codes": codes}
         return outputs, "" if outputs.missing else ctx.artifacts.put_arrays(**arrays)
@@ -111,14 +112,14 @@ def simulated_answers(asked: Sequence[Wanted], ctx: Context) -> list[Annotation]
     """The oracle column's label for each query; an empty one is a skip."""
     if not asked or ctx.oracle is None:
         return []
-    codes, _ = ctx.snapshot.labels(ctx.oracle, ctx.classes)
+    codes, names = ctx.snapshot.labels(ctx.oracle, ctx.classes, ctx.sets)
     return [
         Annotation(
             id=uuid5(NAMESPACE_URL, f"querist:oracle:{ctx.oracle}:{q.item}").hex,
             item=q.item,
             position=q.position,
             split=q.split,
-            label=ctx.classes[code] if (code := codes[q.position]) >= 0 else None,
+            label=names[code] if (code := codes[q.position]) >= 0 else None,
             annotator=f"oracle:{ctx.oracle}",
             seconds=ctx.settings.objective.seconds_per_label,
         )
@@ -126,37 +127,48 @@ def simulated_answers(asked: Sequence[Wanted], ctx: Context) -> list[Annotation]
     ]
 
 
-def known_labels(said: Sequence[Annotation], ctx: Context) -> dict[str, tuple[Indices, Codes]]:
-    """Positions and class codes by split: labels that came with the data, overruled by what annotators said together;
+def known_labels(said: Sequence[Annotation], ctx: Context) -> dict[str, tuple[Indices, Targets]]:
+    """Positions and classes by split: labels that came with the data, overruled by what annotators said together;
     `said` are the answers that stand.
 
     Answers to gold items are no votes: their labels are certain, and the people are tested by them.
     In a simulation the oracle's column stays hidden in the pool, and is the truth in validation and test.
     """
     codes = np.full(ctx.snapshot.n_items, -1, dtype=np.int64)
-    splits = ctx.snapshot.splits()
+    splits, sets = ctx.snapshot.splits(), ctx.sets
+    number = {} if sets else {label: code for code, label in enumerate(ctx.classes)}
+
+    def told_by(column: str) -> Codes:
+        told, names = ctx.snapshot.labels(column, ctx.classes, sets)
+        return np.array([*(number.setdefault(name, len(number)) for name in names), -1], dtype=np.int64)[told]
+
     hidden = ctx.oracle == "label"
     if ctx.settings.data.label is not None:
-        given, _ = ctx.snapshot.labels("label", ctx.classes)
+        given = told_by("label")
         free = splits != POOL if hidden else np.ones(len(codes), dtype=bool)
         codes[free] = given[free]
     if ctx.oracle is not None and not hidden:
-        truth, _ = ctx.snapshot.labels(ctx.oracle, ctx.classes)
+        truth = told_by(ctx.oracle)
         codes[splits != POOL] = truth[splits != POOL]
-    number = {label: code for code, label in enumerate(ctx.classes)}
     votes = [a for a in said if not is_gold(a)]
     position = {a.item: a.position for a in votes}
     times = Counter(a.item for a in votes)
     resolved = {a.item: a.label for a in votes if times[a.item] == 1}
     shared = (vote_of(a) for a in votes if times[a.item] > 1)
-    resolved |= resolve(shared, method=ctx.settings.labeling.resolve)
+    resolved |= resolve(shared, method=ctx.settings.labeling.resolve, sets=sets)
     for item, label in resolved.items():
-        if label is not None and label not in number:
-            raise LedgerError(f"label {label!r} of item {item!r} is not among the classes {list(number)}")
-        codes[position[item]] = number[label] if label is not None else -1
+        if label is not None and (strange := _strange(label, ctx)) is not None:
+            raise LedgerError(f"label {strange!r} of item {item!r} is not among the classes {list(ctx.classes)}")
+        codes[position[item]] = number.setdefault(label, len(number)) if label is not None else -1
     known = (codes >= 0) & ctx.snapshot.primary()
+    table = sets.members(list(number), ctx.classes) if sets else np.arange(len(number))
     return {
-        name: (positions, codes[positions])
+        name: (positions, table[codes[positions]])
         for name, split in SPLITS.items()
         for positions in [np.flatnonzero(known & (splits == split))]
     }
+
+
+def _strange(label: str, ctx: Context) -> str | None:
+    names = (label,) if ctx.sets is None else ctx.sets.names(label)
+    return next((name for name in names if name not in ctx.classes), None)

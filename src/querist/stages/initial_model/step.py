@@ -9,6 +9,7 @@ import numpy as np
 
 from querist.asking import Asked, build_queries, candidates, items_left, keep_images, write_round
 from querist.core.hashing import key_of
+from querist.core.label_sets import rarest
 from querist.core.selection import stream
 from querist.core.types import Codes, Indices
 from querist.snapshots.snapshot import POOL
@@ -86,11 +87,16 @@ class SeedSet:
         return write_round(tx, kept.asked, kept.queries, ctx)
 
     def _labels(self, positions: Indices, ctx: Context) -> Codes | None:
-        """Classes to balance by: only a simulation knows them before asking."""
+        """Classes to balance by: only a simulation knows them before asking. Of several the rarest counts."""
         if ctx.oracle is None:
             return None
-        codes, _ = ctx.snapshot.labels(ctx.oracle, ctx.classes)
-        return codes[positions]
+        codes, names = ctx.snapshot.labels(ctx.oracle, ctx.classes, ctx.sets)
+        if ctx.sets is None:
+            return codes[positions]
+        known = np.flatnonzero(codes[positions] >= 0)
+        found = np.full(len(positions), -1, dtype=np.int64)
+        found[known] = rarest(ctx.sets.members(names, ctx.classes)[codes[positions[known]]])
+        return found
 
 
 class InitialModel(Training):
@@ -112,6 +118,6 @@ def has_two_classes(ctx: Context) -> bool:
     """Whether the labels that came with the pool can already train a model."""
     if ctx.settings.data.label is None or ctx.oracle == "label":
         return False
-    codes, _ = ctx.snapshot.labels("label", ctx.classes)
+    codes, _ = ctx.snapshot.labels("label", ctx.classes, ctx.sets)
     pool = ctx.snapshot.primary() & (ctx.snapshot.splits() == POOL)
     return len(np.unique(codes[pool & (codes >= 0)])) >= 2

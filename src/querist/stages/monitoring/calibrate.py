@@ -34,9 +34,12 @@ class Calibration:
 
     @property
     def share(self) -> float:
-        """The level of each deciding test, such that all together keep `level`: minimum-p. Westfall and Young, 1993."""
+        """The level of each deciding test, such that all together keep `level`: minimum-p. Westfall and Young, 1993.
+
+        Exact with any number of draws, the window itself being one more of them.
+        """
         smallest, n = np.sort(self._smallest), len(self.null)
-        allowed = int(self.level * n + 1e-9)
+        allowed = max(int(self.level * (n + 1) + 1e-9) - 1, 0)
         # The largest p that at most `allowed` draws reach; equal ones stay out together.
         reached = smallest[smallest < smallest[allowed]] if allowed < n else smallest
         return float(reached[-1]) if len(reached) else 1 / (n + 1)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +96,16 @@ class PredictionLog:
         unseen: Sequence[float] | None = None,
         items: Sequence[str] | None = None,
     ) -> None:
-        """Queues n predictions: `proba` (n, n_classes), `embeddings` (n, n_dims); `items` only where texts are kept."""
+        """Queues n predictions: `proba` (n, n_classes), `embeddings` (n, n_dims); `items` only where texts are kept.
+
+        They are a microsecond apart, since a drift check goes on after the moment at which its last window ended.
+        """
         import pyarrow as pa
 
         n = len(request_ids)
         proba = np.asarray(proba, dtype=np.float32)
         columns = {
-            "at": [at] * n,
+            "at": [at + timedelta(microseconds=place) for place in range(n)],
             "request_id": list(request_ids),
             "version": [version] * n,
             "label": [classes[code] for code in proba.argmax(axis=1)],
@@ -184,7 +187,8 @@ class PredictionLog:
 @dataclass(frozen=True)
 class Logged:
     """n rows of a log, oldest first: `at` (n,) datetime64[us] in UTC, `proba` (n, n_classes), `embeddings` (n, n_dims)
-    float16, `n_chars`, `unseen` (n,) NaN where unknown, `items` the inputs as JSON, None where they were not kept."""
+    float16, of no columns where some were not kept, `n_chars`, `unseen` (n,) NaN where unknown, `items` the inputs as
+    JSON, None where they were not kept."""
 
     at: NDArray[np.datetime64]
     request_ids: tuple[str, ...]
@@ -244,7 +248,7 @@ def read_log(
         request_ids=tuple(rows["request_id"].to_pylist()),
         version=version,
         proba=_matrix(rows["proba"]),
-        embeddings=_matrix(rows["embedding"]),
+        embeddings=_matrix(rows["embedding"]) if _alike(rows["embedding"]) else np.zeros((len(rows), 0), np.float16),
         n_chars=rows["n_chars"].cast(pa.float64()).to_numpy(),
         unseen=rows["unseen"].cast(pa.float64()).to_numpy(),
         items=tuple(rows["item"].to_pylist()),
@@ -268,6 +272,13 @@ def _types() -> tuple[list[str], list[Any]]:
 
 def _files(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob("*.parquet"))
+
+
+def _alike(column: Any) -> bool:  # Any: a pyarrow column of lists
+    import pyarrow.compute as pc
+
+    lengths = pc.min_max(pc.list_value_length(column))
+    return bool(lengths["min"] == lengths["max"])
 
 
 def _matrix(column: Any) -> NDArray[Any]:  # Any: a pyarrow column of lists of one length

@@ -55,9 +55,13 @@ class Reference:
 
 
 def comparable(reference: Sample, rows: Logged) -> tuple[Sample, Sample]:
-    """Reference and logged rows with what both hold. Raises DataError where they are of different models."""
+    """Reference and logged rows with what both hold; embeddings of no columns where the log kept none.
+
+    Raises DataError where they are of different models.
+    """
     shapes = (rows.proba.shape[1], rows.embeddings.shape[1])
-    if shapes != (wanted := (reference.proba.shape[1], reference.embeddings.shape[1])):
+    wanted = (reference.proba.shape[1], reference.embeddings.shape[1] if shapes[1] else 0)
+    if shapes != wanted:
         raise DataError(
             f"the log of model {rows.version} holds {shapes[0]} classes and {shapes[1]} embedding columns, its "
             f"reference {wanted[0]} and {wanted[1]}; they are of different models, so deploy and log anew"
@@ -67,7 +71,7 @@ def comparable(reference: Sample, rows: Logged) -> tuple[Sample, Sample]:
     window = Sample(rows.proba, rows.embeddings, rows.n_chars if lengths else None, rows.unseen if unseen else None)
     kept = Sample(
         reference.proba,
-        reference.embeddings,
+        reference.embeddings[:, : wanted[1]],
         reference.lengths if lengths else None,
         reference.unseen if unseen else None,
     )

@@ -112,8 +112,10 @@ def unseen_words(reference: Sample) -> View | None:
     return View(features, lambda r, w, n, m: (w - r)[..., 0], "share of words never seen before")
 
 
-def mmd(reference: Sample) -> View:
+def mmd(reference: Sample) -> View | None:
     """Squared maximum mean discrepancy of the embeddings, by random Fourier features."""
+    if not reference.embeddings.shape[1]:
+        return None
     rng = stream(0, "mmd")
     gamma = statistics.median_gamma(reference.embeddings, rng)
     frequencies = statistics.random_features(reference.embeddings.shape[1], gamma, rng)

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from querist.core.checks import check_embeddings, check_proba, check_scores
+from querist.core.checks import check_embeddings, check_independent, check_proba, check_scores
 from querist.core.errors import PoolExhausted, SettingError, ShapeError, StrategyError, UnknownName
 from querist.core.protocols import Strategy
 from querist.core.types import GIB, Embeddings, Indices, Pool, Selection
-from querist.plugins import available, find, is_path
+from querist.plugins import BUILT_IN, available, find, is_path
 from querist.stages.query_strategy import foreign
 from querist.stages.query_strategy.construct import construct, refuse_settings
 from querist.stages.query_strategy.uncertainty import Uncertainty
@@ -32,18 +32,31 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "costs": ("costs",),
 }
 """What a strategy may need, and the fields of the pool that hold it."""
+WITHOUT_CLASSES = frozenset({"scores", "embeddings", "labeled_embeddings", "costs"})
+"""What says nothing of the one class of an item: a strategy that needs no more can ask where items have several."""
 
 
 def make(
     spec: Any,  # Any: a name, or a strategy (querist's, modAL's, scikit-activeml's) as it is
     params: Mapping[str, Any] | None = None,
     measures: Mapping[str, Weight] | None = None,
+    *,
+    several: bool = False,
 ) -> tuple[Strategy, dict[str, Weight]]:
-    """The strategy of a spec and the measures that go with it.
+    """The strategy of a spec and the measures that go with it; `several` for items with several labels.
 
     A spec is a strategy ("kmeans"), a strategy and its measure ("kmeans:entropy"), a measure alone ("entropy": its
     highest scores), an import path ("package.module:name"), or an object. Raises UnknownName or SettingError.
     """
+    if several:
+        strategy, weights = _make(spec, params, measures, "label_measures")
+        return refuse_one_label(strategy, spec if isinstance(spec, str) else name_of(strategy)), weights
+    return _make(spec, params, measures, "measures")
+
+
+def _make(
+    spec: Any, params: Mapping[str, Any] | None, measures: Mapping[str, Weight] | None, kind: str
+) -> tuple[Strategy, dict[str, Weight]]:
     params, weights = dict(params or {}), dict(measures or {"margin": 1.0})
     if not isinstance(spec, str):
         return _build(spec, params, getattr(spec, "__name__", type(spec).__name__)), weights
@@ -51,13 +64,29 @@ def make(
     if name not in available("strategies") and is_path(spec):
         return _build(find("strategies", spec), params, spec), weights
     if measure:
-        find("measures", measure)
+        find(kind, measure)
         weights = {measure: 1.0}
     if name in available("strategies"):
         return _build(find("strategies", name), params, name), weights
-    if name in available("measures") and not measure:
+    if name in available(kind) and not measure:
         return _build(Uncertainty, params, name), {name: 1.0}
-    raise UnknownName("strategy", name, [*available("strategies"), *available("measures")])
+    raise UnknownName("strategy", name, [*available("strategies"), *available(kind)])
+
+
+def refuse_one_label(strategy: Strategy, name: str) -> Strategy:
+    """The strategy, if it can ask about items with several labels. Raises SettingError, listing those that can."""
+    if _takes_sets(strategy):
+        return strategy
+    able = [one for one in sorted(BUILT_IN["strategies"]) if _takes_sets(find("strategies", one))]
+    raise SettingError(
+        f'strategy {name!r} needs one class for each item, and data.labels is "several"; those that work from scores '
+        f"and embeddings alone can be had: {', '.join(able)}"
+    )
+
+
+def _takes_sets(strategy: Any) -> bool:  # Any: a strategy or its class, whose needs may be known only once it is made
+    needs = getattr(strategy, "needs", None)
+    return bool(getattr(strategy, "several", False)) or (isinstance(needs, frozenset) and needs <= WITHOUT_CLASSES)
 
 
 def ask(strategy: Strategy, pool: Pool, batch_size: int, rng: np.random.Generator) -> Selection:
@@ -74,7 +103,7 @@ def ask(strategy: Strategy, pool: Pool, batch_size: int, rng: np.random.Generato
             f"asked for {batch_size} items but the pool holds {pool.n_items}; "
             "lower query.batch_size or ingest more data"
         )
-    pool = _checked(pool, strategy.needs, name)
+    pool = _checked(pool, strategy.needs - getattr(strategy, "spares", frozenset()), name)
     _check_memory(strategy, pool, batch_size, name)
     return _check_answer(strategy(pool, batch_size, rng), pool.n_items, batch_size, name)
 
@@ -110,7 +139,8 @@ def _checked(pool: Pool, needs: frozenset[str], name: str) -> Pool:
     if pool.scores is not None:
         pool = replace(pool, scores=check_scores(pool.scores, n_items=pool.n_items))
     if pool.proba is not None and "proba" in needs:
-        pool = replace(pool, proba=check_proba(pool.proba, n_items=pool.n_items))
+        proba = check_independent(pool.proba) if pool.several else check_proba(pool.proba, n_items=pool.n_items)
+        pool = replace(pool, proba=proba)
     if pool.labeled_embeddings is not None:
         check_embeddings(pool.labeled_embeddings)
     if (embed := pool.embed) is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from querist import plugins
 from querist.asking import (
@@ -27,7 +28,7 @@ from querist.core.hashing import key_of
 from querist.core.memory import Memory
 from querist.core.protocols import Strategy
 from querist.core.selection import stream
-from querist.core.types import Indices, Probabilities, Scores
+from querist.core.types import Indices
 from querist.pools import Known, Scored, costs_of, make_pool, prices_of, terms_of
 from querist.stages.query_strategy.ask import ask
 from querist.stages.query_strategy.reasons import explain
@@ -37,7 +38,7 @@ from querist.store.ledger import Tx
 from querist.store.models import Model
 from querist.store.rounds import Query
 from querist.store.steps import find_step
-from querist.training import Labels, current_model, find_labels, load_learner, open_labels, predict
+from querist.training import PART, Labels, current_model, find_labels, load_learner, open_labels, predict
 
 CONTROL_REASON = "drawn at random to check the model"
 
@@ -131,14 +132,14 @@ class QueryStrategy:
         chosen = ask(self.strategy, pool, batch - n_control, stream(settings.project.seed, ctx.round, self.NAME))
         picked = np.arange(len(positions))[rest][chosen.indices]
         asked = replace(
-            self._asked(picked, chosen.reasons, inputs, positions, proba, scores, ctx),
+            self._asked(picked, chosen.reasons, inputs, arrays, ctx),
             thresholds=chosen.thresholds,
             note=chosen.note,
         )
         queries = build_queries(asked, ctx)
         if n_control:
             reasons = [CONTROL_REASON] * n_control  # alone: what the model thinks would sway the answers that check it
-            drawn = self._asked(control, reasons, inputs, positions, proba, scores, ctx)
+            drawn = self._asked(control, reasons, inputs, arrays, ctx)
             drawn = replace(drawn, strategy=CONTROL, reasons=reasons)
             queries = mix(queries, build_queries(drawn, ctx), stream(settings.project.seed, ctx.round, "mix control"))
         if gold:
@@ -150,13 +151,14 @@ class QueryStrategy:
         at: Indices,
         reasons: Sequence[str],
         inputs: Inputs,
-        positions: Indices,
-        proba: Probabilities,
-        scores: Scores,
+        arrays: Mapping[str, NDArray[Any]],
         ctx: Context,
     ) -> Asked:
-        picked = proba[at]
-        parts = {name: plugins.find("measures", name)(picked) for name in inputs.scored["measures"]}
+        positions, scores, picked = arrays["positions"], arrays["scores"], arrays["proba"][at]
+        alone = {name: arrays.get(f"{PART}{name}") for name in inputs.scored["measures"]}
+        parts = {
+            name: plugins.find("measures", name)(picked) if said is None else said[at] for name, said in alone.items()
+        }
         return Asked(
             positions=positions[at],
             scores=[float(s) for s in scores[at]],
@@ -166,16 +168,16 @@ class QueryStrategy:
             model_version=inputs.scored["model_version"],
             thresholds={},
             note="",
-            reasons=explain(picked, ctx.classes, reasons),
+            reasons=explain(picked, ctx.classes, reasons, several=ctx.sets is not None),
         )
 
     def _gold(self, n: int, inputs: Inputs, ctx: Context) -> list[Query]:
         """Items with a known answer; they come with a prediction like any other."""
-        codes, _ = ctx.snapshot.labels("label", ctx.classes)
+        codes, _ = ctx.snapshot.labels("label", ctx.classes, ctx.sets)
         rng = stream(ctx.settings.project.seed, ctx.round, "pick gold")
         positions = inputs.gold[pick_gold(n, codes[inputs.gold], rng)]
         proba = predict(inputs.model, load_learner(inputs.model, ctx), positions, ctx)
-        reasons = explain(proba, ctx.classes, [""] * n)
+        reasons = explain(proba, ctx.classes, [""] * n, several=ctx.sets is not None)
         asked = Asked(positions, None, [], proba, "gold", inputs.model.version, {}, "", reasons)
         return build_queries(asked, ctx)
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from querist.config.data import DataSettings
-from querist.core.errors import MissingExtra
+from querist.core.errors import MissingExtra, SettingError
+from querist.core.label_sets import LabelSets
 from querist.snapshots import POOL, TEST, VALIDATION
 from querist.stages.raw_data.rows import BadRow, Row, feature_columns, refuse
 from querist.stages.raw_data.textfiles import is_broken
@@ -178,15 +179,35 @@ def _label(data: DataSettings) -> Callable[[Values], str | None]:
     more = f" and {len(known) - SHOWN_CLASSES} more" if len(known) > SHOWN_CLASSES else ""
     listed = ", ".join(list(known)[:SHOWN_CLASSES]) + more
 
-    def label(values: Values) -> str | None:
-        if column is None or not (found := as_text(values.get(column)).strip()):
-            return None
+    def named(found: str) -> str:
         name = renamed.get(found, found)
         if known and name not in known:
             raise _Refusal(f"{column} is not {what}", f"{found[:SHOWN_CHARACTERS]!r} is none of {listed}")
         return name
 
-    return label
+    def one(values: Values) -> str | None:
+        found = "" if column is None else as_text(values.get(column)).strip()
+        return named(found) if found else None
+
+    def several(values: Values) -> str | None:
+        assert sets is not None  # the other function is taken where there are none
+        found = values.get(str(column))
+        given = found.tolist() if isinstance(found, np.ndarray) else found
+        if isinstance(given, list | tuple):
+            return _joined([named(as_text(name).strip()) for name in given], sets)
+        text = as_text(given).strip()
+        return _joined([named(name) for name in sets.names(text)], sets) if text else None
+
+    sets = data.sets
+    return one if sets is None or column is None else several
+
+
+def _joined(names: list[str], sets: LabelSets) -> str:
+    try:
+        sets.check(names)
+    except SettingError:
+        raise _Refusal(f"a label holds {sets.separator!r}, which separates labels, or cannot be a name") from None
+    return sets.join(names)
 
 
 def _check(column: str, allowed: list[str] | str) -> Callable[[object], None]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
+from math import floor
 from typing import Any
 
 from querist.core.errors import MissingExtra
 from querist.stages.reporting.charts.curves import learning_curve
-from querist.stages.reporting.charts.drawing import OTHER, OURS
+from querist.stages.reporting.charts.drawing import GOAL, OTHER, OURS
 from querist.stages.reporting.diagram import draw, in_words, mermaid
 from querist.stages.reporting.linked import whole
-from querist.stages.reporting.words import count, hours, interval, money, named, of_budget, percent, printable
+from querist.stages.reporting.tiles import tiles
+from querist.stages.reporting.words import count, hours, interval, moment, money, named, percent, printable
 
 WIDTH, HEIGHT, EDGE = 13.333, 7.5, 0.7
-INK, SOFT = "1B1F24", "565D66"
-MOST_LINES = 7
-LONGEST = 220
+INK, SOFT, RULE, TINT, ACCENT = "1B1F24", "565D66", "D9DCE0", "E8F0F8", "1F5688"
+ROOM = WIDTH - 2 * EDGE
+MOST_LINES = 5
+LONGEST = 300
 
 
 def deck(found: Mapping[str, Any]) -> bytes:
@@ -28,44 +31,47 @@ def deck(found: Mapping[str, Any]) -> bytes:
         raise MissingExtra("the report as slides", "report") from error
     slides = Presentation()
     slides.slide_width, slides.slide_height = Inches(WIDTH), Inches(HEIGHT)
-    _result(_slide(slides, found["project"]), found)
-    _curve(_slide(slides, "Learning curve"), found)
-    _pipeline(_slide(slides, "Pipeline"), found)
-    _lines(_slide(slides, "Plan and savings"), _plan(found))
-    _lines(_slide(slides, "Risks and next step"), _ahead(found))
+    titles = (found["project"], "Learning curve", "Pipeline", "Plan and savings", "Risks and next step")
+    for title, fill in zip(titles, (_result, _curve, _pipeline, _plan, _ahead), strict=True):
+        fill(_slide(slides, title, found), found)
     written = BytesIO()
     slides.save(written)
     return written.getvalue()
 
 
-def _slide(slides: Any, title: str) -> Any:  # Any: python-pptx has no types we could check
-    from pptx.util import Inches, Pt
+def _slide(slides: Any, title: str, found: Mapping[str, Any]) -> Any:  # Any: python-pptx has no types we could check
+    from pptx.util import Inches
 
     slide = slides.slides.add_slide(slides.slide_layouts[5])
     heading = slide.shapes.title
-    heading.left, heading.top, heading.width, heading.height = map(Inches, (EDGE, 0.4, WIDTH - 2 * EDGE, 0.9))
-    heading.text_frame.text = _short(title, 90)
-    _look(heading.text_frame.paragraphs[0], Pt(30), INK, bold=True)
+    heading.left, heading.top, heading.width, heading.height = map(Inches, (EDGE, 0.4, ROOM, 0.9))
+    _say(heading.text_frame, title, 30, bold=True, most=90)
+    _say(_box(slide, 6.9, 0.4), f"{found['project']}, {moment(found['generated_at'])}", 12, SOFT, most=120)
     return slide
 
 
 def _result(slide: Any, found: Mapping[str, Any]) -> None:
-    from pptx.util import Pt
-
-    frame = _box(slide, 1.6, 3.0)
-    frame.text = _short(whole(found["headline"]["sentence"]).replace("`", ""), 400)
-    _look(frame.paragraphs[0], Pt(32), INK, bold=True)
-    spent, currency = found["status"]["spent"], found["objective"]["currency"]
-    told = [f"{count(spent['labels'])} labels"]
-    told += [money(spent["money"], currency)] if spent["money"] else []
-    told += [hours(spent["hours"])] if spent["hours"] else []
-    below = _box(slide, 5.0, 1.4)
-    below.text = f"Spent so far: {', '.join(told)}"
-    _look(below.paragraphs[0], Pt(20), SOFT)
+    sentence = _short(whole(found["headline"]["sentence"]), 400)
+    _say(
+        _box(slide, 1.4, 2.6),
+        sentence,
+        30 if len(sentence) < 130 else 26 if len(sentence) < 250 else 22,
+        bold=True,
+        most=400,
+    )
+    shown, gap = tiles(found), 0.25
+    large = 24 if all(len(tile.big) < 12 for tile in shown) else 18
+    width = (ROOM - gap * (len(shown) - 1)) / len(shown)
+    for at, tile in enumerate(shown):
+        frame = _box(slide, 4.2, 1.6, EDGE + at * (width + gap), width, colour=TINT)
+        for text, size, colour, bold in (
+            (tile.title, 13, SOFT, False),
+            (tile.big, large, INK, True),
+            (tile.small, 12, SOFT, False),
+        ):
+            _say(frame, text, size, colour, bold=bold)
     if found["objective"]["why"]:
-        added = below.add_paragraph()
-        added.text = _short(found["objective"]["why"])
-        _look(added, Pt(18), SOFT)
+        _say(_box(slide, 6.0, 0.8), found["objective"]["why"], 16, SOFT)
 
 
 def _curve(slide: Any, found: Mapping[str, Any]) -> None:
@@ -76,19 +82,20 @@ def _curve(slide: Any, found: Mapping[str, Any]) -> None:
 
     drawn = learning_curve(found)
     if drawn is None:
-        _lines(slide, ["No round is evaluated on labeled holdout items yet."])
+        _say(_box(slide, 1.6, 1.0), "No round is evaluated on labeled holdout items yet.", 20)
+        _next(slide, found)
         return
-    data = XyChartData()
-    for name in dict.fromkeys(row["curve"] for row in drawn.rows):
-        series = data.add_series(name)
-        for row in drawn.rows:
-            if row["curve"] == name:
-                series.add_data_point(row["labels"], row["value"])
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for row in drawn.rows:
+        lines.setdefault(row["curve"], []).append((row["labels"], row["value"]))
     if (goal := found["objective"]["goal"]) is not None:
-        series = data.add_series("goal")
-        for x in (drawn.rows[0]["labels"], max(row["labels"] for row in drawn.rows)):
-            series.add_data_point(x, goal)
-    place = map(Inches, (EDGE, 1.4, WIDTH - 2 * EDGE, 4.9))
+        lines["goal"] = [(x, goal) for x in (drawn.rows[0]["labels"], max(row["labels"] for row in drawn.rows))]
+    data = XyChartData()
+    for name, points in sorted(lines.items(), key=lambda line: -len(line[1])):  # LibreOffice hides longer ones behind
+        series = data.add_series(name)
+        for point in points:
+            series.add_data_point(*point)
+    place = map(Inches, (EDGE, 1.3, ROOM, 4.8))
     frame = slide.shapes.add_chart(XL_CHART_TYPE.XY_SCATTER_LINES_NO_MARKERS, *place, data)
     frame.name = drawn.title
     frame._element.nvGraphicFramePr.cNvPr.set("descr", printable(drawn.words))
@@ -96,86 +103,128 @@ def _curve(slide: Any, found: Mapping[str, Any]) -> None:
     chart.has_legend, chart.has_title = True, False
     chart.legend.position, chart.legend.include_in_layout = XL_LEGEND_POSITION.TOP, False
     chart.font.size = Pt(14)
-    colours = {"this project": OURS, "random": OTHER, "goal": "#1d7a46"}
+    colours = {"this project": OURS, "random": OTHER, "goal": GOAL}
     for series in chart.plots[0].series:
         series.smooth = False
         series.format.line.width = Pt(2.5)
         series.format.line.color.rgb = RGBColor.from_string(colours[series.name][1:].upper())
-    for axis, title in ((chart.category_axis, "labels"), (chart.value_axis, named(found["metric"]))):
+    axes = ((chart.category_axis, "labels", "#,##0"), (chart.value_axis, named(found["metric"]), "0.00"))
+    for axis, title, numbers in axes:
         axis.has_title, axis.axis_title.text_frame.text = True, title
         axis.has_major_gridlines = False
-    chart.value_axis.minimum_scale = max(round(min(row["low"] for row in drawn.rows) - 0.02, 2), 0.0)
-    caption = _box(slide, 6.4, 0.8)
-    caption.text = _short(drawn.words, 300)
-    _look(caption.paragraphs[0], Pt(14), SOFT)
+        axis.tick_labels.number_format, axis.tick_labels.number_format_is_linked = numbers, False
+    chart.value_axis.has_major_gridlines = True
+    chart.value_axis.major_gridlines.format.line.color.rgb = RGBColor.from_string(RULE)
+    chart.value_axis.minimum_scale = max(floor(20 * min(row["low"] for row in drawn.rows)) / 20, 0.0)
+    _say(_box(slide, 6.15, 0.7), drawn.words, 14, SOFT, most=300)
 
 
 def _pipeline(slide: Any, found: Mapping[str, Any]) -> None:
     from pptx.util import Inches
 
     picture = BytesIO(draw(mermaid(found["stages"])).png())
-    placed = slide.shapes.add_picture(picture, Inches(EDGE), Inches(1.5), width=Inches(WIDTH - 2 * EDGE))
-    room = Inches(HEIGHT - 1.9)
+    placed = slide.shapes.add_picture(picture, Inches(EDGE), Inches(1.4), width=Inches(ROOM))
+    room = Inches(HEIGHT - 2.1)
     if placed.height > room:
         placed.width, placed.height = round(placed.width * room / placed.height), room
         placed.left = round((Inches(WIDTH) - placed.width) / 2)
     placed._element.nvPicPr.cNvPr.set("descr", printable(in_words(found["stages"])))
 
 
-def _plan(found: Mapping[str, Any]) -> list[str]:
-    last, objective = found["status"]["last"], found["objective"]
-    goal = "" if objective["goal"] is None else f", goal {objective['goal']:g}"
-    metric = interval(last["value"], last["low"], last["high"]) if last else "not measured yet"
-    told = [f"{named(found['metric'])}: {metric}{goal}"]
+def _plan(slide: Any, found: Mapping[str, Any]) -> None:
+    last, objective, savings = found["status"]["last"], found["objective"], found["savings"]
+    goal = "no goal set" if objective["goal"] is None else f"goal {objective['goal']:g}"
+    reached = interval(last["value"], last["low"], last["high"]) if last else "not measured yet"
+    rows = [("", "now", "plan", "share of the plan"), (named(found["metric"]), reached, goal, "")]
     write: dict[str, Callable[[float], str]] = {"labels": count, "hours": hours}
     write["money"] = lambda amount: money(amount, objective["currency"])
     for row in found["plan"]:
         if row["what"] in write:
-            amount = write[row["what"]]
-            budget = None if row["of"] is None else f"{amount(row['of'])} ({percent(row['share'])})"
-            told.append(f"{row['what'].capitalize()}: {of_budget(amount(row['now']), budget)}")
-    savings = found["savings"]
-    said = [savings[part]["sentence"] for part in ("forecast", "control") if savings[part]]
-    if savings["baseline"]:
-        said.append(savings["baseline"]["how"])
-    return [*told, *map(whole, said)]
+            amount, of = write[row["what"]], row["of"]
+            plan = ("no budget set", "") if of is None else (amount(of), percent(row["share"]))
+            rows.append((row["what"], amount(row["now"]), *plan))
+    bottom = 1.4 + _table(slide, 1.4, rows) + 0.3
+    said = [savings[part]["sentence"] for part in ("verdict", "forecast", "control") if savings[part]]
+    said += [savings["baseline"]["how"]] if savings["baseline"] else []
+    _lines(slide, bottom, 6.7 - bottom, said)
 
 
-def _ahead(found: Mapping[str, Any]) -> list[str]:
-    risks = [whole(risk["sentence"]) for risk in found["risks"]] or ["No risk found in the record."]
+def _ahead(slide: Any, found: Mapping[str, Any]) -> None:
+    risks = [risk["sentence"] for risk in found["risks"]] or ["no risk found in the record"]
+    _lines(slide, 1.4, 3.6, risks)
+    _next(slide, found)
+
+
+def _next(slide: Any, found: Mapping[str, Any]) -> None:
+    """The step to take now, in a box at the foot of the slide."""
     step = found["next_step"]
+    frame = _box(slide, 5.3, 1.2, colour=TINT)
+    _say(frame, "Next", 13, SOFT)
     commands = f" ({', '.join(step['commands'])})" if step["commands"] else ""
-    return [*risks[: MOST_LINES - 1], f"Next: {step['sentence']}{commands}"]
+    _say(frame, f"{step['sentence']}{commands}", 18, ACCENT, bold=True)
 
 
-def _lines(slide: Any, lines: Sequence[str]) -> None:
-    from pptx.util import Pt
-
-    frame = _box(slide, 1.6, HEIGHT - 2.2)
-    for at, line in enumerate(lines[:MOST_LINES]):
-        paragraph = frame.paragraphs[0] if at == 0 else frame.add_paragraph()
-        paragraph.text = _short(line)
-        paragraph.space_after = Pt(12)
-        _look(paragraph, Pt(20), INK)
-
-
-def _box(slide: Any, top: float, height: float) -> Any:
+def _table(slide: Any, top: float, rows: Sequence[Sequence[str]]) -> float:
+    """Draws it, the first row as its head and the first column as names, and gives its height in inches."""
     from pptx.util import Inches
 
-    frame = slide.shapes.add_textbox(*map(Inches, (EDGE, top, WIDTH - 2 * EDGE, height))).text_frame
-    frame.word_wrap = True
+    height = 0.42 * len(rows)
+    place = map(Inches, (EDGE, top, ROOM, height))
+    table = slide.shapes.add_table(len(rows), len(rows[0]), *place).table
+    table.horz_banding = False
+    for number, row in enumerate(rows):
+        for column, text in enumerate(row):
+            cell = table.cell(number, column)
+            _fill(cell.fill, TINT if number == 0 else "FFFFFF")
+            _say(cell.text_frame, text, 16, SOFT if number == 0 else INK, bold=column == 0)
+    return height
+
+
+def _lines(slide: Any, top: float, height: float, lines: Sequence[str]) -> None:
+    """Sentences below each other, smaller where they are many or long."""
+    shown = [_short(whole(line)) for line in lines[:MOST_LINES]]
+    frame = _box(slide, top, height)
+    for line in shown:
+        _say(frame, line, 20 if sum(map(len, shown)) < 600 else 16, after=10)
+
+
+def _box(
+    slide: Any, top: float, height: float, left: float = EDGE, width: float = ROOM, *, colour: str | None = None
+) -> Any:
+    from pptx.enum.text import MSO_AUTO_SIZE
+    from pptx.util import Inches
+
+    box = slide.shapes.add_textbox(*map(Inches, (left, top, width, height)))
+    if colour is not None:
+        _fill(box.fill, colour)
+    frame = box.text_frame
+    frame.word_wrap, frame.auto_size = True, MSO_AUTO_SIZE.NONE
     return frame
 
 
-def _look(paragraph: Any, size: Any, colour: str, *, bold: bool = False) -> None:
+def _fill(fill: Any, colour: str) -> None:
+    from pptx.dml.color import RGBColor
+
+    fill.solid()
+    fill.fore_color.rgb = RGBColor.from_string(colour)
+
+
+def _say(
+    frame: Any, text: str, size: int, colour: str = INK, *, bold: bool = False, most: int = LONGEST, after: int = 4
+) -> None:
+    """One more paragraph; in an empty frame, the first."""
     from pptx.dml.color import RGBColor
     from pptx.enum.text import PP_ALIGN
+    from pptx.util import Pt
 
-    paragraph.alignment = PP_ALIGN.LEFT
-    paragraph.font.size, paragraph.font.bold = size, bold
+    paragraph = frame.add_paragraph() if frame.text else frame.paragraphs[0]
+    paragraph.text = _short(text, most)
+    paragraph.alignment, paragraph.space_after = PP_ALIGN.LEFT, Pt(after)
+    paragraph.font.size, paragraph.font.bold = Pt(size), bold
     paragraph.font.color.rgb = RGBColor.from_string(colour)
 
 
 def _short(text: str, most: int = LONGEST) -> str:
+    """Without what stands for commands, and cut between words."""
     said = " ".join(printable(text).replace("`", "").split())
-    return said if len(said) <= most else f"{said[: most - 1]}…"
+    return said if len(said) <= most else f"{said[: most - 1].rsplit(' ', 1)[0].rstrip(',;:')}…"

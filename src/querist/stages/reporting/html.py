@@ -1,4 +1,4 @@
-"""The report as one HTML file: no script, no network, for screens light and dark, phones, paper and screen readers."""
+"""The report as one HTML file: no network, for screens light and dark, phones, paper and screen readers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from querist.stages.reporting.charts.drawing import inline, thinned, to_svg
 from querist.stages.reporting.diagram import darker, draw, in_words, mermaid
 from querist.stages.reporting.linked import in_pieces, linked
 from querist.stages.reporting.tables import tables
+from querist.stages.reporting.tiles import tiles
 
 FOLDER = Path(__file__).parent / "templates"
 FOLD_FROM = 25
@@ -25,9 +26,10 @@ STATES = {"green": "✓", "amber": "!", "red": "✗"}
 
 
 def policy() -> str:
-    """The Content-Security-Policy of the page: its own style, pictures within it, and nothing else."""
-    own = b64encode(hashlib.sha256(_css().encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{own}'; img-src data:; base-uri 'none'; form-action 'none'"
+    """The Content-Security-Policy of the page: its own style and script, pictures within it, and nothing else."""
+    style, script = (b64encode(hashlib.sha256(_own(kind).encode()).digest()).decode() for kind in ("css", "js"))
+    own = f"style-src 'sha256-{style}'; script-src 'sha256-{script}'"
+    return f"default-src 'none'; {own}; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def html(found: Mapping[str, Any], *, audience: Audience) -> str:
@@ -57,7 +59,8 @@ def html(found: Mapping[str, Any], *, audience: Audience) -> str:
         found=found,
         audience=audience,
         sections=sections,
-        css=Markup(_css()),  # noqa: S704  # a file of this package
+        css=Markup(_own("css")),  # noqa: S704  # a file of this package
+        script=Markup(_own("js")),  # noqa: S704  # likewise
         policy=Markup(policy()),  # noqa: S704  # our words
         headline=linked(found["headline"]["sentence"], found["headline"]["evidence"]),
         svg={name: Markup(inline(to_svg(chart), chart)) for name, chart in made.items()},  # noqa: S704  # our drawing
@@ -68,12 +71,13 @@ def html(found: Mapping[str, Any], *, audience: Audience) -> str:
         states=STATES,
         fold=max(len(found["rounds"]) - FOLD_FROM, 0),
         settings=json.dumps(found["settings"], indent=1, ensure_ascii=False),
+        tiles=tiles(found),
         **tables(found),
     )
 
 
-def _css() -> str:
-    return (FOLDER / "report.css").read_text(encoding="utf-8")
+def _own(kind: str) -> str:
+    return (FOLDER / f"report.{kind}").read_text(encoding="utf-8")
 
 
 def _diagram(found: Mapping[str, Any]) -> dict[str, str]:

@@ -60,10 +60,12 @@ def lost(reached: Reached, needed: Bounds) -> str:
     return f"{NOT_SAVED}: {reached}; random would have needed {random}, so {more} more were used"
 
 
-def no_difference(reached: Reached, random: tuple[float, float, float], share: Bounds) -> str:
-    """`random` is the band (mean, low, high) of random sampling with as many labels."""
+def no_difference(reached: Reached, random: tuple[float, float, float], share: Bounds, *, once: bool = True) -> str:
+    """`random` is the band (mean, low, high) of random sampling with as many labels: that of one look, or, where the
+    value lies beyond it, of looks after every round."""
     mean, low, high = random
-    same = f"random reaches {mean:.3f} ({low:.3f} to {high:.3f}) with as many, no difference beyond noise"
+    noise = "noise" if once else "what looks after every round would find by chance"
+    same = f"random reaches {mean:.3f} ({low:.3f} to {high:.3f}) with as many, no difference beyond {noise}"
     told = share["high"] is not None and share["high"] <= SMALL
     sentence = f"{NOT_SAVED}{'' if told else ' that could be told from noise'}: {reached}; {same}"
     if share["low"] is None or share["high"] is None:

@@ -71,6 +71,8 @@ NAMES = {
     "macro_f1": "macro-F1",
     "micro_f1": "micro-F1",
     "weighted_f1": "weighted F1",
+    "samples_f1": "F1 of items",
+    "hamming_loss": "Hamming loss",
     "f1": "F1",
     "roc_auc": "ROC-AUC",
     "log_loss": "log loss",

@@ -101,8 +101,15 @@ OF_COUNTS: dict[str, Callable[[Probabilities, float], Scores]] = {"cardinality":
 OVER: dict[str, Callable[[Scores], Scores]] = {"mean": lambda of: of.mean(axis=1), "max": lambda of: of.max(axis=1)}
 
 
+def check(measure: str) -> None:
+    """Raises UnknownName, listing the measures, unless this is one."""
+    if measure not in (names := [*OF_LABELS, *OF_ITEMS, *OF_COUNTS]):
+        raise UnknownName("multi-label measure", measure, names)
+
+
 def score(proba: Probabilities, measure: str, *, over: str = "mean", cardinality: float | None = None) -> Scores:
     """(n_items,) the scores of a measure by name; `over` joins those of single labels."""
+    check(measure)
     if over not in OVER:
         raise UnknownName("way to join labels", over, OVER)
     if measure in OF_COUNTS and cardinality is None:
@@ -118,9 +125,7 @@ def _of_block(proba: Probabilities, measure: str, over: str, cardinality: float 
         return OVER[over](OF_LABELS[measure](proba))
     if measure in OF_ITEMS:
         return OF_ITEMS[measure](proba)
-    if measure in OF_COUNTS and cardinality is not None:
-        return OF_COUNTS[measure](proba, cardinality)
-    raise UnknownName("multi-label measure", measure, [*OF_LABELS, *OF_ITEMS, *OF_COUNTS])
+    return OF_COUNTS[measure](proba, cardinality or 0.0)
 
 
 def _p_log_p(proba: Probabilities) -> Scores:

@@ -11,13 +11,13 @@ from querist.asking import budget_left, candidates, usable
 from querist.core.hashing import key_of
 from querist.core.types import Indices, Probabilities, Scores
 from querist.models.learner import ScikitLearner
-from querist.stages.uncertainty_scoring.combine import combine, weights_of_classes
 from querist.stages.uncertainty_scoring.schedule import share_done, weights_at
+from querist.stages.uncertainty_scoring.scores import scores_of
 from querist.step import Context, StepResult
 from querist.store.annotations import effort
 from querist.store.ledger import Tx
 from querist.store.models import Model
-from querist.training import current_model, load_learner, predict
+from querist.training import PART, Labels, current_model, find_labels, load_learner, open_labels, predict
 
 MOST = 0.8
 
@@ -27,6 +27,7 @@ class Inputs:
     positions: Indices
     model: Model
     measures: dict[str, float]
+    labels: Labels
 
     @property
     def key(self) -> str:
@@ -40,6 +41,7 @@ class Outputs:
     scores: Scores
     model: Model
     measures: dict[str, float]
+    parts: Mapping[str, Scores]
 
 
 class UncertaintyScoring:
@@ -55,18 +57,20 @@ class UncertaintyScoring:
     def read(self, tx: Tx, ctx: Context) -> Inputs:
         spent, query = effort(tx), ctx.settings.query
         share = share_done(ctx.round, query.horizon, spent.labels, budget_left(spent, ctx.settings.objective))
-        return Inputs(candidates(tx, ctx), current_model(tx), weights_at(self.measures, share))
+        labels = find_labels(tx, ctx)
+        return Inputs(candidates(tx, ctx), current_model(tx), weights_at(self.measures, share), labels)
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
         learner = load_learner(inputs.model, ctx)
         proba = _predict(inputs, learner, ctx)
-        query = ctx.settings.query
-        class_weights = weights_of_classes(query.class_weights, ctx.classes)
-        scores, _ = combine(inputs.measures, proba, combination=query.combination, class_weights=class_weights)
-        return Outputs(inputs.positions, proba, scores.astype(np.float32), inputs.model, inputs.measures)
+        known = open_labels(inputs.labels, ctx)["pool"][1] if ctx.sets else None
+        scores, parts = scores_of(ctx.settings.query, inputs.measures, proba, ctx.classes, known)
+        kept = {name: part.astype(np.float32) for name, part in parts.items()} if ctx.sets else {}
+        return Outputs(inputs.positions, proba, scores.astype(np.float32), inputs.model, inputs.measures, kept)
 
     def keep(self, outputs: Outputs, ctx: Context) -> tuple[Outputs, str]:
         arrays = {"positions": outputs.positions, "proba": outputs.proba, "scores": outputs.scores}
+        arrays |= {f"{PART}{name}": part for name, part in outputs.parts.items()}
         return outputs, ctx.artifacts.put_arrays(**arrays)
 
     def write(self, tx: Tx, kept: tuple[Outputs, str], ctx: Context) -> StepResult:

@@ -9,11 +9,13 @@ export class ItemView {
   #percent;
   #number;
   #shown;
+  #sets;
   picture = null;
 
-  constructor({ say, language, shown }) {
+  constructor({ say, language, shown, sets }) {
     this.#say = say;
     this.#shown = shown;
+    this.#sets = sets;
     this.#percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
     this.#number = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
   }
@@ -47,6 +49,10 @@ export class ItemView {
   /** The label the model holds most likely, as {label, percent}; null without a prediction. */
   favourite(task) {
     if (!task.prediction) return null;
+    if (this.#sets) {
+      const { label, chance } = this.#sets.favourite(task.prediction);
+      return { label, percent: this.#percent.format(chance) };
+    }
     const [label, chance] = Object.entries(task.prediction).reduce((a, b) => (b[1] > a[1] ? b : a));
     return { label, percent: this.#percent.format(chance) };
   }
@@ -94,7 +100,7 @@ export class ItemView {
   #prediction(prediction) {
     const best = Object.entries(prediction)
       .sort((a, b) => b[1] - a[1])
-      .slice(0, 3)
+      .filter(([, chance], at) => at < 3 || (this.#sets && chance > 0.5))
       .map(([label, chance]) => {
         const percent = this.#percent.format(chance);
         const meter = make("meter", { min: 0, max: 1, value: chance, "aria-hidden": "true" });

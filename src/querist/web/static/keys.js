@@ -13,12 +13,13 @@ function latin(code) {
  * What a key means: {label} (its number), {command}, or null. Labels come before commands, so that a project may give
  * "u" to a label; Alt+U still undoes. While labels are searched, letters belong to the search.
  */
-export function meaning(event, { labels, searching, queryEmpty }) {
+export function meaning(event, { labels, searching, queryEmpty, several = false, marks = false }) {
   if (event.ctrlKey || event.metaKey || event.isComposing) return null;
   if (event.altKey) {
     const command = Object.keys(COMMANDS).find((name) => COMMANDS[name] === latin(event.code));
     return command ? { command } : null;
   }
+  if (several && event.key === "Enter" && !(searching && marks)) return { command: "submit" };
   if (searching) {
     if (event.key === "Backspace" && queryEmpty) return { command: "undo" };
     return { Enter: { command: "first" }, ArrowDown: { command: "markNext" }, ArrowUp: { command: "markPrevious" } }[

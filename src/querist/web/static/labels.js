@@ -3,19 +3,22 @@ import { byId, make } from "./say.js";
 
 const MOST_BY_KEY = 9;
 
-/** The labels as buttons; more than nine are found by typing. */
+/** The labels as buttons; more than nine are found by typing. Of `several` a pick chooses one, or drops it again. */
 export class LabelBar {
   #labels;
   #say;
   #buttons;
   #visible;
+  #several;
+  #chosen = new Set();
   #marked = null;
   searching;
   onpick = () => {};
 
-  constructor({ labels, say }) {
+  constructor({ labels, say, several }) {
     this.#labels = labels;
     this.#say = say;
+    this.#several = Boolean(several);
     this.searching = labels.length > MOST_BY_KEY;
     this.#visible = labels.map((_, number) => number);
     this.#buttons = labels.map((label, number) => this.#button(label, number));
@@ -24,8 +27,23 @@ export class LabelBar {
     byId("search").hidden = !this.searching;
     if (!this.searching) return;
     byId("labels").setAttribute("role", "listbox");
+    if (this.#several) byId("labels").setAttribute("aria-multiselectable", "true");
     byId("query").addEventListener("input", () => this.filter());
     this.filter();
+  }
+
+  /** The names chosen so far, in the order of the labels. */
+  get chosen() {
+    return this.#labels.filter((_, number) => this.#chosen.has(number)).map((label) => label.name);
+  }
+
+  choose(names) {
+    this.#chosen = new Set(names.map((name) => this.#labels.findIndex((label) => label.name === name)));
+    this.#showChosen();
+  }
+
+  get marks() {
+    return this.#marked !== null;
   }
 
   get queryEmpty() {
@@ -65,17 +83,33 @@ export class LabelBar {
   }
 
   takeMarked() {
-    if (this.#marked !== null) this.onpick(this.#labels[this.#visible[this.#marked]].name);
+    if (this.#marked !== null) this.take(this.#visible[this.#marked]);
   }
 
   take(number) {
-    this.onpick(this.#labels[number].name);
+    if (!this.#several) return this.onpick(this.#labels[number].name);
+    if (!this.#chosen.delete(number)) this.#chosen.add(number);
+    this.reset();
+    this.#showChosen();
+  }
+
+  #showChosen() {
+    const pressed = this.searching ? "aria-selected" : "aria-pressed";
+    this.#buttons.forEach((button, number) => button.setAttribute(pressed, String(this.#chosen.has(number))));
+    const names = this.chosen;
+    byId("chosen").textContent = names.length
+      ? this.#say("chosen", { labels: names.join(", ") })
+      : this.#say("chosen_none");
+    byId("submit").lastChild.textContent = this.#say(names.length ? "submit_n" : "submit", { n: names.length });
   }
 
   #mark(at) {
     this.#marked = at === null || !this.#visible.length ? null : at;
     const chosen = this.#marked === null ? null : this.#buttons[this.#visible[this.#marked]];
-    for (const button of this.#buttons) button.setAttribute("aria-selected", String(button === chosen));
+    for (const button of this.#buttons) {
+      button.classList.toggle("marked", button === chosen);
+      if (!this.#several) button.setAttribute("aria-selected", String(button === chosen));
+    }
     if (chosen) {
       byId("query").setAttribute("aria-activedescendant", chosen.id);
       chosen.scrollIntoView({ block: "nearest" });
@@ -93,6 +127,7 @@ export class LabelBar {
       button.setAttribute("role", "option");
       button.tabIndex = -1;
     }
+    if (this.#several) button.classList.add("toggles");
     button.append(make("bdi", {}, label.name));
     button.addEventListener("click", () => this.take(number));
     return button;

@@ -8,6 +8,7 @@ import { LabelBar } from "./labels.js";
 import { Outbox } from "./outbox.js";
 import { askReason, closeByEscape, dialogIsOpen, showHelp, showRefused, writeNote } from "./panels.js";
 import { byId, make, speaker } from "./say.js";
+import { Sets, askNone } from "./sets.js";
 import { StatusView } from "./status.js";
 import { Swipe } from "./swipe.js";
 import { Tasks } from "./tasks.js";
@@ -22,8 +23,10 @@ const outbox = new Outbox({ api, tab, place, person });
 const history = new History({ place, person });
 const tasks = new Tasks({ api, tab, leaseMinutes: setup.lease_minutes, underway: () => outbox.items });
 const stopwatch = new Stopwatch(setup.idle_seconds);
-const itemView = new ItemView({ say, language, shown });
-const labelBar = new LabelBar({ labels: setup.labels, say });
+const sets = setup.several && new Sets(setup.several, say);
+const wordsOf = (label) => (sets ? sets.words(label) : label);
+const itemView = new ItemView({ say, language, shown, sets });
+const labelBar = new LabelBar({ labels: setup.labels, say, several: sets });
 const swipe = new Swipe({ labels: setup.swipe, say });
 const status = new StatusView(say);
 let draft = { flag: false, note: "" };
@@ -32,6 +35,7 @@ function showCurrent(kept = { flag: false, note: "" }) {
   draft = kept;
   showDraft();
   labelBar.reset();
+  if (sets) labelBar.choose(kept.chosen ?? []);
   const task = tasks.current;
   if (!task) {
     const { state, waiting } = tasks;
@@ -57,11 +61,13 @@ function showLast() {
   byId("undo").disabled = !act;
   byId("last").replaceChildren();
   if (!act) return;
-  const words = act.label ?? (act.reason === "unsure" ? say("unsure_given") : say("skipped"));
+  const skipped = say(act.reason === "unsure" ? "unsure_given" : "skipped");
+  const words = act.label === null ? skipped : wordsOf(act.label);
   byId("last").append(make("span", {}, say("last"), ": ", make("strong", {}, make("bdi", {}, words))));
   const favourite = shown === "after" && act.label !== null ? itemView.favourite(act.task) : null;
   if (!favourite) return;
   const agrees = favourite.label === act.label;
+  favourite.label = wordsOf(favourite.label);
   byId("last").append(
     make("span", { class: "model-says" }, agrees ? "= " : "≠ ", say(agrees ? "agrees" : "differs", favourite)),
     itemView.why(act.task) ?? "",
@@ -88,11 +94,19 @@ function answer(label, reason = null) {
   if (draft.flag) details.flag = true;
   const annotation = { id, item: task.item, label, seconds: stopwatch.seconds(), note: draft.note, details };
   if (!keep(annotation)) return;
-  history.push({ id, task, label, reason, draft });
+  history.push({ id, task, label, reason, draft: { ...draft, chosen: labelBar.chosen } });
   status.count(1);
   tasks.next();
   showCurrent();
   showLast();
+}
+
+/** Of several labels: sends what is chosen, and asks first where that is nothing. */
+function submit() {
+  if (!tasks.current || dialogIsOpen()) return;
+  const { chosen } = labelBar;
+  if (chosen.length) answer(sets.join(chosen));
+  else askNone(() => answer(sets.join([])));
 }
 
 function keep(annotation) {
@@ -121,6 +135,7 @@ function undo() {
 
 const commands = {
   undo,
+  submit,
   skip: () => tasks.current && askReason(say, (reason) => answer(null, reason)),
   unsure: () => answer(null, "unsure"),
   flag: () => {
@@ -133,7 +148,10 @@ const commands = {
       draft = { ...draft, note };
       showDraft();
     }),
-  help: () => showHelp(say, { labels: setup.labels, searching: labelBar.searching, images: Boolean(itemView.picture) }),
+  help: () => {
+    const { searching } = labelBar;
+    showHelp(say, { labels: setup.labels, searching, images: Boolean(itemView.picture), several: Boolean(sets) });
+  },
   first: () => labelBar.takeMarked(),
   markNext: () => labelBar.move(1),
   markPrevious: () => labelBar.move(-1),
@@ -150,14 +168,15 @@ const REPEATABLE = new Set(["zoomIn", "zoomOut", "panLeft", "panRight", "panUp",
 function onKey(event) {
   if (event.defaultPrevented || dialogIsOpen()) return; // a dialog had the key
   const onButton = event.target.closest?.("button, a, summary");
-  const { searching, queryEmpty } = labelBar;
-  const meant = meaning(event, { labels: setup.labels, searching, queryEmpty });
+  const { searching, queryEmpty, marks } = labelBar;
+  const meant = meaning(event, { labels: setup.labels, searching, queryEmpty, several: Boolean(sets), marks });
   const plain = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
   if (!meant) {
     if (searching && plain && event.key !== " ") byId("query").focus(); // the letter then lands in the search
     return;
   }
-  if (onButton && event.key === "Enter") return; // presses the button
+  const toggles = sets && onButton?.classList.contains("label"); // the space bar presses those
+  if (onButton && !toggles && event.key === "Enter") return; // presses the button
   if (/^pan/.test(meant.command) && !itemView.picture) return; // scrolls the page
   event.preventDefault();
   if (event.repeat && !REPEATABLE.has(meant.command)) return; // a key held down is one decision
@@ -169,6 +188,7 @@ function nameKeys() {
   const taken = new Set(setup.labels.map((label) => label.key));
   for (const button of document.querySelectorAll("[data-command]")) {
     const key = COMMANDS[button.dataset.command];
+    if (!key) continue;
     const byAlt = labelBar.searching || taken.has(key);
     button.setAttribute("aria-keyshortcuts", byAlt ? `Alt+${key}` : key);
     button.prepend(make("kbd", { "aria-hidden": "true" }, byAlt ? `Alt ${key.toUpperCase()}` : key));
@@ -204,7 +224,7 @@ function listen() {
   });
   addEventListener("pageshow", (event) => event.persisted && location.reload()); // its leases were given back
   byId("help").addEventListener("click", commands.help);
-  byId("banner-button").addEventListener("click", () => showRefused(say, outbox));
+  byId("banner-button").addEventListener("click", () => showRefused(say, outbox, wordsOf));
   byId("sign-out").addEventListener("click", async () => {
     await tasks.release().catch(() => {});
     history.clear(); // who comes next in this tab reads no item in it

@@ -14,7 +14,7 @@ export function closeByEscape(event) {
   openDialog().close();
 }
 
-export function showHelp(say, { labels, searching, images }) {
+export function showHelp(say, { labels, searching, images, several }) {
   const rows = [];
   const row = (keys, words) => {
     const signs = keys.flatMap((key) => [make("kbd", {}, key), " "]);
@@ -22,9 +22,10 @@ export function showHelp(say, { labels, searching, images }) {
   };
   if (searching) {
     row([say("key_typing")], say("help_search"));
-    row(["↵"], say("help_first"));
+    row(["↵"], say(several ? "help_toggle" : "help_first"));
     row(["↑", "↓"], say("help_move"));
-  } else row(labels.map((label) => label.key).filter(Boolean), say("help_label"));
+  } else row(labels.map((label) => label.key).filter(Boolean), say(several ? "help_toggle" : "help_label"));
+  if (several) row(["↵"], say("help_submit"));
   const taken = new Set(labels.map((label) => label.key));
   for (const [command, key] of Object.entries(COMMANDS)) {
     const keys = [searching || taken.has(key) ? `Alt ${key.toUpperCase()}` : key];
@@ -82,7 +83,7 @@ export function writeNote(text, done) {
 }
 
 /** The answers that the server refused, each to be sent again or discarded. */
-export function showRefused(say, outbox) {
+export function showRefused(say, outbox, words = (label) => label) {
   const list = byId("refused-list");
   const draw = () => {
     const rows = outbox.refused.map(({ annotation, refused }) => {
@@ -94,10 +95,11 @@ export function showRefused(say, outbox) {
         });
         return button;
       };
-      const what = annotation.undo ? say("undo") : (annotation.label ?? say("skipped"));
-      const words = make("p", {}, make("bdi", {}, annotation.item), " · ", make("bdi", {}, what), make("br"), refused);
+      const said = annotation.label === null ? say("skipped") : words(annotation.label);
+      const what = annotation.undo ? say("undo") : said;
+      const about = make("p", {}, make("bdi", {}, annotation.item), " · ", make("bdi", {}, what), make("br"), refused);
       const retry = act("refused_retry", (id) => outbox.retry(id));
-      return make("li", {}, words, retry, act("refused_discard", (id) => outbox.discard(id)));
+      return make("li", {}, about, retry, act("refused_discard", (id) => outbox.discard(id)));
     });
     list.replaceChildren(...rows);
     if (!rows.length) byId("refused-box").close();

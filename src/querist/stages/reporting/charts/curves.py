@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from querist.stages.reporting.charts.drawing import GOAL, HALF, INK, OTHER, OURS, SOFT, WIDTH, Chart, altair, thinned
+from querist.stages.reporting.charts.drawing import (
+    GOAL,
+    HALF,
+    INK,
+    OTHER,
+    OURS,
+    SOFT,
+    WIDTH,
+    Chart,
+    altair,
+    thinned,
+    told,
+)
 from querist.stages.reporting.words import count, figure, interval, named
 
+SERIES = {"this project": OURS, "random": OTHER}
 AXES = {"labels": "labels", "hours": "hours of labeling", "money": "money"}
 
 
@@ -35,9 +48,8 @@ def learning_curve(found: Mapping[str, Any], against: str = "labels") -> Chart |
     rows += [{"curve": "random", against: r["x"], **_bounds(r), "round": None} for r in base]
     title = f"{metric} against {AXES[against]}"
     words = _words(own, base, metric, unit, objective["goal"])
-    return Chart(
-        f"learning-curve-{against}", title, words, rows, alt.layer(*layers), WIDTH if against == "labels" else HALF
-    )
+    width = WIDTH if against == "labels" else HALF
+    return Chart(f"learning-curve-{against}", title, words, rows, alt.layer(*layers), width, SERIES if base else {})
 
 
 def savings(found: Mapping[str, Any]) -> Chart | None:
@@ -64,7 +76,7 @@ def savings(found: Mapping[str, Any]) -> Chart | None:
         _rule(alt, arrow, INK, 2, 1.0, x, y),
         alt.Chart({"values": [{"x": random["value"], "value": reached}]})
         .mark_point(filled=True, size=110, color=INK, opacity=1)
-        .encode(x=x, y=alt.Y("value:Q", **y), shape=alt.value(head)),
+        .encode(x=x, y=alt.Y("value:Q", **y), shape=alt.value(head), description=alt.value(f"random: {text}")),
         alt.Chart({"values": [{"x": (ours + random["value"]) / 2, "value": reached}]})
         .mark_text(dy=-12, fontWeight="bold")
         .encode(x=x, y=alt.Y("value:Q", **y), text=alt.value(text)),
@@ -76,7 +88,7 @@ def savings(found: Mapping[str, Any]) -> Chart | None:
     if None not in span[0].values():
         words += f" ({count(random['low'])} to {count(random['high'])})"
     rows = [{"labels": ours, "random_labels": random["value"], "low": random.get("low"), "high": random.get("high")}]
-    return Chart("savings", "Labels saved at equal quality", words + ".", rows, alt.layer(*layers))
+    return Chart("savings", "Labels saved at equal quality", words + ".", rows, alt.layer(*layers), series=SERIES)
 
 
 def _own(rounds: Sequence[Mapping[str, Any]], against: str) -> list[dict[str, Any]]:
@@ -141,14 +153,10 @@ def _random(alt: Any, base: Sequence[Mapping[str, Any]], x: Any, y: Any) -> list
 
 
 def _points(alt: Any, rows: Any, x: Any, y: Any, metric: str, unit: str) -> Any:
-    told = [
-        {
-            **r,
-            "told": f"round {r['round']}: {metric} {interval(r['value'], r['low'], r['high'])}, {count(r['x'])} {unit}",
-        }
-        for r in rows
-    ]
-    points = alt.Chart({"values": told}).mark_point(
+    def say(r: Mapping[str, Any]) -> str:
+        return f"round {r['round']}: {metric} {interval(r['value'], r['low'], r['high'])}, {count(r['x'])} {unit}"
+
+    points = alt.Chart({"values": told(rows, say)}).mark_point(
         filled=True, size=46 if len(rows) < 40 else 14, color=OURS, opacity=1
     )
     return points.encode(x=x, y=alt.Y("value:Q", **y), description="told:N", tooltip="told:N")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
@@ -27,7 +27,10 @@ VARIABLES = {
 """What each colour is called on a page, which has a light and a dark one for it."""
 SVG = "{http://www.w3.org/2000/svg}"
 LEFT_OUT = frozenset({"role", "style", "font-family", "class"})
-MOST_POINTS = 200
+TOLD = ("point", "bar", "rect mark")
+"""What vl-convert calls the marks that stand for one figure each, and are labelled with it."""
+MOST_POINTS = 100
+"""One for each five pixels, the size of its mark: more would lie on each other."""
 WIDTH, HALF, HEIGHT = 520, 400, 280
 FONT = "DejaVu Sans"
 """A wide font, so that what is drawn for it is not cut off where the reader's is another."""
@@ -35,7 +38,8 @@ FONT = "DejaVu Sans"
 
 @dataclass(frozen=True)
 class Chart:
-    """`rows` are its figures, one dict a point; `words` say what it shows to whoever cannot see it."""
+    """`rows` are its figures, one dict a point; `words` say what it shows to whoever cannot see it; `series` has the
+    colour of each by its name, where there are several that a reader may want to see alone."""
 
     name: str
     title: str
@@ -43,6 +47,7 @@ class Chart:
     rows: Sequence[Mapping[str, Any]]
     layers: Any  # an Altair chart, which is an extra without types
     width: int = WIDTH
+    series: Mapping[str, str] = field(default_factory=dict)
 
     def specification(self, background: str = "transparent") -> dict[str, Any]:
         """In the words of Vega-Lite, without characters that no SVG can hold: at those its drawing aborts."""
@@ -108,14 +113,19 @@ def to_html(chart: Chart) -> str:
 
 
 def inline(svg: str, chart: Chart) -> str:
-    """The SVG as part of a page: its colours are the page's, points tell their figures, and it has its words.
+    """The SVG as part of a page: its colours are the page's, its points and series are told, and it has its words.
 
     It keeps no style of its own, which a strict page would refuse, and its ids are told from those of other charts.
     """
     ElementTree.register_namespace("", SVG[1:-1])
     root = ElementTree.fromstring(svg)  # noqa: S314  # drawn by vl-convert a moment ago
+    series = {colour: printable(name) for name, colour in chart.series.items()}
     for element in root.iter():
-        told = element.get("aria-label") if element.get("aria-roledescription") == "point" else None
+        told = element.get("aria-label") if element.get("aria-roledescription") in TOLD else None
+        drawn_in = element.get("fill"), element.get("stroke")
+        if "mark" in element.get("aria-roledescription", "") or told:
+            name = next((series[colour] for colour in drawn_in if colour in series), None)
+            element.attrib |= {} if name is None else {"data-series": name}
         for name, value in list(element.attrib.items()):
             if name in LEFT_OUT or name.startswith("aria-"):
                 del element.attrib[name]
@@ -136,6 +146,11 @@ def inline(svg: str, chart: Chart) -> str:
         root.attrib.pop(name, None)
     root.attrib |= {"role": "img", "aria-labelledby": " ".join(names.values())}
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def told(rows: Sequence[Mapping[str, Any]], say: Callable[[Mapping[str, Any]], str]) -> list[dict[str, Any]]:
+    """Rows with what their point says of itself, for `description="told:N"`."""
+    return [{**row, "told": say(row)} for row in rows]
 
 
 def thinned(rows: Sequence[Row], most: int = MOST_POINTS) -> list[Row]:

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from querist.stages.reporting.charts.drawing import GOAL, HALF, INK, OTHER, OURS, SOFT, THIRD, Chart, altair, thinned
+from querist.stages.reporting.charts.drawing import (
+    GOAL,
+    HALF,
+    INK,
+    OTHER,
+    OURS,
+    SOFT,
+    THIRD,
+    Chart,
+    altair,
+    thinned,
+    told,
+)
 from querist.stages.reporting.words import figure, interval, percent
 
 MOST_CLASSES = 15
 MOST_LINES = 6
+BY_DECISION = " Items have several labels: each decision about a label counts by itself."
 COLOURS = (OURS, OTHER, GOAL, THIRD, INK, SOFT)
 
 
@@ -33,12 +46,13 @@ def confusion(found: Mapping[str, Any]) -> Chart | None:
     ]
     alt = altair()
     order = [classes[at] for at in shown]
-    base = alt.Chart({"values": rows}).encode(
+    said = told(rows, lambda r: f"{r['true']}, predicted as {r['predicted']}: {r['items']:,} items")
+    base = alt.Chart({"values": said}).encode(
         x=alt.X("predicted:N", sort=order, title="predicted", axis=alt.Axis(labelAngle=-40, labelLimit=120)),
         y=alt.Y("true:N", sort=order, title="true", axis=alt.Axis(labelLimit=120)),
     )
     shade = alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.02, 0.6]), legend=None)
-    cells = base.mark_rect(color=OURS).encode(opacity=shade)
+    cells = base.mark_rect(color=OURS).encode(opacity=shade, description="told:N")
     text = base.mark_text(fontSize=13 if len(order) < 9 else 10).encode(text=alt.Text("items:Q", format=",d"))
     worst = max((r for r in rows if r["true"] != r["predicted"]), key=lambda r: r["items"], default=None)
     words = f"{percent(sum(counts[i][i] for i in range(len(classes))) / (sum(map(sum, counts)) or 1))} are right"
@@ -59,15 +73,26 @@ def reliability(found: Mapping[str, Any]) -> Chart | None:
     scale = alt.Scale(domain=[max(low - 0.05, 0), 1])
     ends = [{"x": scale.domain[0], "y": scale.domain[0]}, {"x": 1, "y": 1}]
     diagonal = alt.Chart({"values": ends}).mark_line(color=SOFT, strokeDash=[5, 3]).encode(x="x:Q", y="y:Q")
-    points = alt.Chart({"values": rows}).mark_line(color=OURS, point=alt.OverlayMarkDef(color=OURS, size=60))
-    drawn = points.encode(
+    said = told(
+        rows, lambda r: f"{percent(r['accuracy'])} right at {percent(r['confidence'])} confidence, {r['n']:,} items"
+    )
+    base = alt.Chart({"values": said}).encode(
         x=alt.X("confidence:Q", title="confidence of the model", scale=scale),
         y=alt.Y("accuracy:Q", title="share that is right", scale=scale),
     )
+    points = base.mark_point(filled=True, color=OURS, size=60, opacity=1).encode(description="told:N")
     calibration = quality["calibration"]
     words = f"Calibration error {figure(calibration['ece'])}; chance alone explains up to "
     words += f"{figure(calibration['ece_limit'])}. Below the dashed line the model is too sure of itself."
-    return Chart("reliability", "Can the probabilities be believed?", words, rows, diagonal + drawn, HALF)
+    words += BY_DECISION if quality.get("several") else ""
+    return Chart(
+        "reliability",
+        "Can the probabilities be believed?",
+        words,
+        rows,
+        diagonal + base.mark_line(color=OURS) + points,
+        HALF,
+    )
 
 
 def coverage(found: Mapping[str, Any]) -> Chart | None:
@@ -79,20 +104,25 @@ def coverage(found: Mapping[str, Any]) -> Chart | None:
     alt = altair()
     x = alt.X("coverage:Q", title="share accepted without a person", axis=alt.Axis(format="%"))
     scale = alt.Scale(zero=False)
-    drawn = alt.Chart({"values": rows})
+    drawn = alt.Chart({"values": told(rows, _accepted)})
     band = drawn.mark_area(color=OURS, opacity=0.16).encode(
         x=x, y=alt.Y("low:Q", title="share of them that is right", scale=scale, axis=alt.Axis(format="%")), y2="high:Q"
     )
-    line = drawn.mark_line(color=OURS, strokeWidth=2.5).encode(
-        x=x, y=alt.Y("accuracy:Q", title="share of them that is right", scale=scale)
-    )
+    y = alt.Y("accuracy:Q", title="share of them that is right", scale=scale)
+    line = drawn.mark_line(color=OURS, strokeWidth=2.5).encode(x=x, y=y)
+    points = drawn.mark_point(opacity=0).encode(x=x, y=y, description="told:N")
     half = min(rows, key=lambda r: abs(r["coverage"] - 0.5))
     words = (
         f"The surest {percent(half['coverage'])} are right at {interval(half['accuracy'], half['low'], half['high'])}, "
     )
     whole = rows[-1] if rows[-1]["coverage"] >= rows[0]["coverage"] else rows[0]
     words += f"all of them at {interval(whole['accuracy'], whole['low'], whole['high'])}."
-    return Chart("coverage", "What could be accepted without a person", words, rows, band + line, HALF)
+    words += BY_DECISION if quality.get("several") else ""
+    return Chart("coverage", "What could be accepted without a person", words, rows, band + line + points, HALF)
+
+
+def _accepted(row: Mapping[str, Any]) -> str:
+    return f"the surest {percent(row['coverage'])}: {interval(row['accuracy'], row['low'], row['high'])} right"
 
 
 def recall_by_class(found: Mapping[str, Any]) -> Chart | None:
@@ -109,11 +139,17 @@ def recall_by_class(found: Mapping[str, Any]) -> Chart | None:
         shown += own
         x = alt.X("round:Q", title="round", axis=alt.Axis(tickMinStep=1, format="d"))
         y = alt.Y("recall:Q", title="recall", scale=alt.Scale(domain=[0, 1]))
-        layers.append(
-            alt.Chart({"values": own}).mark_line(color=colour, strokeWidth=2.5, point=len(own) < 40).encode(x=x, y=y)
-        )
+        drawn = alt.Chart({"values": told(own, _recalled)}).encode(x=x, y=y)
+        layers.append(drawn.mark_line(color=colour, strokeWidth=2.5))
+        size = 30 if len(own) < 40 else 8
+        layers.append(drawn.mark_point(filled=True, color=colour, size=size, opacity=1).encode(description="told:N"))
         end = alt.Chart({"values": own[-1:]}).mark_text(color=colour, align="left", dx=8, fontWeight="bold", limit=140)
         layers.append(end.encode(x=x, y=y, text=alt.value(name)))
-    told = [f"{name} {interval(*(newest[name].get(part) for part in ('recall', 'low', 'high')))}" for name in lowest]
-    words = f"Recall in the newest round: {'; '.join(told)}."
-    return Chart("recall-by-class", "Are minority classes found?", words, shown, alt.layer(*layers), HALF)
+    recalls = [f"{name} {interval(*(newest[name].get(part) for part in ('recall', 'low', 'high')))}" for name in lowest]
+    series = dict(zip(lowest, COLOURS, strict=False))
+    words = f"Recall in the newest round: {'; '.join(recalls)}."
+    return Chart("recall-by-class", "Are minority classes found?", words, shown, alt.layer(*layers), HALF, series)
+
+
+def _recalled(row: Mapping[str, Any]) -> str:
+    return f"{row['class']}, round {row['round']}: recall {interval(row['recall'], row.get('low'), row.get('high'))}"
