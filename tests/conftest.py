@@ -15,11 +15,15 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from querist.store.ledger import Ledger
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # a busy machine is no failure
 
 GOOD = ["great", "lovely", "superb", "charming", "fine", "warm", "clever", "bright"]
 BAD = ["awful", "boring", "weak", "stupid", "cheap", "cold", "dull", "empty"]

@@ -70,9 +70,10 @@ class Month:
         self.kills[what] += done
 
     def command(self, *words: object, when: Any) -> str:
-        """A command of querist, killed the first time where everything is."""
-        if self.kill:
-            self.killing(f"querist {words[0]}", done=killed(self.folder, *words, when=when))
+        """What a command of querist says; the first of its kind is killed and given again."""
+        name = f"querist {words[0]}"
+        if self.kill and not self.kills[name]:
+            self.killing(name, done=killed(self.folder, *words, when=when))
         return querist(self.folder, *words)
 
     def analyses(self, kind: str) -> list[dict[str, Any]]:

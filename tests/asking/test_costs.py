@@ -186,7 +186,7 @@ def activelab(table, proba, new):
     return np.array(labeled), np.array(unlabeled), consensus
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000))
 def test_scores_are_one_minus_those_of_activelab(seed):
     generator = rng(seed)

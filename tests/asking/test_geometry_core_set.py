@@ -73,7 +73,7 @@ def test_distances_far_from_the_origin_keep_their_digits():
 # core-set
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), cache=st.integers(1, 40), left_out=st.sampled_from([0, 0, 3]))
 def test_the_lazy_greedy_picks_what_the_plain_loop_picks(seed, cache, left_out):
     points, labeled = points_of(seed, 60), points_of(seed + 1, 4)
@@ -159,7 +159,7 @@ def rounds(points, open_, known, memory):
 
 
 @given(st.lists(st.sets(st.integers(0, 19)), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_kept_distances_are_right_whatever_happens_between_rounds(rounds_known):
     """Labels come, are withdrawn, and items leave the pool and come back."""
     points, memory = points_of(7, 20), Memory()

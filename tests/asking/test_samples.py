@@ -4,7 +4,7 @@ from math import log
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -61,7 +61,6 @@ def reference(name, rows):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(deadline=None)
 @given(samples=opinions())
 def test_sample_measures_agree_with_the_textbook(name, samples):
     expected = [reference(name, samples[:, i].tolist()) for i in range(samples.shape[1])]

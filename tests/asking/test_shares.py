@@ -42,7 +42,7 @@ def test_equal_remainders_go_to_each_group_as_often():
     assert given_ == pytest.approx([300] * 3, abs=60)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_shares_always_fit_and_add_up(data):
     room = data.draw(st.lists(st.integers(0, 9), min_size=1, max_size=6))

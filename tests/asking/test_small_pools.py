@@ -52,7 +52,7 @@ def worst_objectives(points, labeled, codes, n_classes, gamma, ridge):
     return np.array(found)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 9), n_labeled=st.integers(0, 6), n_classes=st.integers(1, 3))
 def test_the_closed_form_is_the_papers_objective(seed, n, n_labeled, n_classes):
     generator = rng(seed)
@@ -185,7 +185,7 @@ def best_pruning(node, merges, n, codes, n_classes):
     return (a[0] + b[0], a[1] + b[1]) if some and a[0] + b[0] < cost else (cost, [node])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 20), n_classes=st.integers(1, 3), known=st.floats(0, 1))
 def test_the_parts_are_those_of_the_paper(seed, n, n_classes, known):
     generator = rng(seed)

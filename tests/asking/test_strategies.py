@@ -33,7 +33,7 @@ def test_every_strategy_keeps_the_contract(name, check):
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_every_answer_is_a_batch_of_distinct_items(name, data):
     n_items = data.draw(st.integers(1, 25))

@@ -241,7 +241,7 @@ rows = st.tuples(st.integers(0, 8), st.sampled_from("abcd"), st.sampled_from(["x
 
 
 @given(st.lists(st.lists(rows, min_size=1, max_size=12), min_size=1, max_size=4))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_ingested_in_whatever_parts_adds_up(tmp_path_factory, parts):
     base = tmp_path_factory.mktemp("parts")
     parent, known = None, {}

@@ -24,7 +24,7 @@ contents = st.lists(pieces, max_size=60).map(b"".join) | st.binary(max_size=200)
 @given(content=contents, head=st.sampled_from([b"", b"id,text\n", b"text\n", codecs.BOM_UTF16_LE, codecs.BOM_UTF32_BE]))
 @example(content="text\nü\n".encode("utf-16-le") + b"\x0a", head=codecs.BOM_UTF16_LE)
 @example(content=b"", head=b"text\n")
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_give_rows_or_a_clear_error(tmp_path, name, content, head):
     path = tmp_path / name
     path.write_bytes(head + content)

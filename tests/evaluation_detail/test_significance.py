@@ -77,7 +77,7 @@ def test_mcnemar_of_six_to_nothing_by_hand() -> None:
     assert mcnemar(*hits(0, 6, 0, 0)).p == pytest.approx(2 / 2**6)
 
 
-@settings(max_examples=10, deadline=None)  # statsmodels takes 80 ms each
+@settings(max_examples=10)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holms_correction_is_that_of_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-12)

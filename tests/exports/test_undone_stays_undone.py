@@ -52,7 +52,7 @@ def test_the_undo_of_a_correction_takes_back_both_and_may_be_another_persons() -
     taken=st.sets(st.integers(0, 9)),
     again=st.dictionaries(st.integers(0, 9), LABEL, max_size=3),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_export_is_imported_again_after_some_undos_and_nothing_changes(
     waiting: Project,
     asked: list[str],

@@ -56,7 +56,7 @@ ALL += ["average_precision", "f1:class 0", "recall:class 1", "precision:class 1"
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(answer=answers())
 def test_metrics_agree_with_scikit_learn(name, answer):
     with warnings.catch_warnings():

@@ -43,7 +43,7 @@ def test_calibration_lowers_the_loss_on_new_items(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @given(st.integers(0, 10**6), st.integers(2, 30), st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_calibrated_rows_sum_to_one_whatever_came_in(method: str, seed: int, n_items: int, hard: bool) -> None:
     rng = np.random.default_rng(seed)
     proba = np.eye(4)[rng.integers(4, size=n_items)] if hard else rng.dirichlet(np.ones(4), size=n_items)
@@ -54,7 +54,7 @@ def test_calibrated_rows_sum_to_one_whatever_came_in(method: str, seed: int, n_i
 
 
 @given(st.floats(0.1, 10), st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_temperature_never_changes_the_order_of_classes(temperature: float, seed: int) -> None:
     proba = np.random.default_rng(seed).dirichlet(np.ones(3), size=10)
     proba = np.clip(proba, 1e-5, 1)

@@ -85,7 +85,7 @@ def dense(X: Any) -> Any:
 
 
 @given(st.lists(st.integers(0, 9), max_size=15), st.booleans(), st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rows_and_blocks_come_in_the_order_asked(positions: list[int], sparse: bool, size: int) -> None:
     X: Any = np.arange(40, dtype=np.float32).reshape(10, 4)
     cuts = [X[:3], X[3:3], X[3:9], X[9:]]

@@ -127,7 +127,7 @@ def test_a_code_outside_the_classes_is_refused():
 # beside other packages
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(FULL)
 def test_cohen_is_that_of_scikit_learn(table):
     from sklearn.metrics import cohen_kappa_score
@@ -138,7 +138,7 @@ def test_cohen_is_that_of_scikit_learn(table):
     same(cohen_kappa(table[:, 0], table[:, 1], N_CLASSES), theirs)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(FULL)
 def test_fleiss_is_that_of_statsmodels(table):
     irr = pytest.importorskip("statsmodels.stats.inter_rater", reason="statsmodels is not installed")
@@ -146,7 +146,7 @@ def test_fleiss_is_that_of_statsmodels(table):
     same(fleiss_kappa(table, N_CLASSES), irr.fleiss_kappa(irr.aggregate_raters(table, N_CLASSES)[0]))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(TABLES)
 def test_alpha_is_that_of_krippendorff(table):
     krippendorff = pytest.importorskip("krippendorff", reason="the package krippendorff is not installed")
@@ -159,7 +159,7 @@ def test_alpha_is_that_of_krippendorff(table):
 # properties
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(TABLES, st.randoms())
 def test_names_and_order_of_people_items_and_classes_do_not_matter(table, random):
     items, people = (random.sample(range(n), n) for n in table.shape)
@@ -170,7 +170,7 @@ def test_names_and_order_of_people_items_and_classes_do_not_matter(table, random
     same(pair_agreement(table, N_CLASSES).mean_kappa, pair_agreement(other, N_CLASSES).mean_kappa)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(TABLES)
 def test_the_figures_fit_each_other(table):
     pairs, raw = pair_agreement(table, N_CLASSES), raw_agreement(table, N_CLASSES)

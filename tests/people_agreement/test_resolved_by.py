@@ -132,7 +132,7 @@ def test_votes_as_a_table():
     assert tabulate({}).codes.shape == (0, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VOTES, st.sampled_from(METHODS), st.randoms())
 def test_names_and_the_order_of_arrival_do_not_matter(triples, method, random):
     votes = [vote(item, who, label, at) for at, (item, who, label) in enumerate(triples)]
@@ -141,7 +141,7 @@ def test_names_and_the_order_of_arrival_do_not_matter(triples, method, random):
     assert resolve(votes, method=method) == resolve(renamed, method=method)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VOTES, st.sampled_from(METHODS))
 def test_every_label_was_given_and_what_all_say_stays(triples, method):
     votes = [vote(item, who, label, at) for at, (item, who, label) in enumerate(triples)]

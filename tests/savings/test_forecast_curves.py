@@ -16,7 +16,7 @@ def power_law(labels, a=0.9, d=0.3, c=0.6):
     return a - d * (np.asarray(labels) / 100) ** -c
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(a=st.floats(0.6, 0.97), d=st.floats(0.05, 0.5), c=st.floats(0.2, 1.5))
 def test_a_planted_curve_is_found_again(a, d, c):
     curve = fit_curve(LABELS, power_law(LABELS, a, d, c), limit=1.0)

@@ -131,7 +131,7 @@ def test_two_runs_are_too_few():
         band(Baseline(LABELS, np.zeros((2, 20)), 1000))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     a=st.floats(0.7, 0.95),
     d=st.floats(0.1, 0.5),

@@ -171,7 +171,7 @@ def test_a_drained_lane_has_answered_all_that_it_took() -> None:
 
 
 @given(st.lists(st.lists(st.integers(-9, 9), min_size=1, max_size=6), min_size=1, max_size=30), st.integers(1, 8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_everybody_gets_their_own_answer(jobs: list[list[int]], max_batch: int) -> None:
     sizes: list[int] = []
 

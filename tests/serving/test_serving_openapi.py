@@ -36,7 +36,7 @@ def test_no_request_breaks_the_server_nor_gets_an_undocumented_answer(deployed) 
 
 def try_out(cases: Any, **options: Any) -> None:
     @given(case=cases)
-    @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, database=None, suppress_health_check=list(HealthCheck))
     def send(case: Any) -> None:
         case.call_and_validate(**options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, hamming_loss, log_loss
@@ -33,7 +33,6 @@ PROBA = np.clip(0.3 * RNG.random((60, 3)) + 0.6 * TRUTH, 0, 1)
 ABC = ("a", "b", "c")
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(CLASSES, st.data())
 def test_a_set_comes_back_from_its_string_and_from_its_row(classes: list[str], data: st.DataObject) -> None:
     SETS.check(classes)

@@ -131,7 +131,7 @@ def test_swipes_and_what_is_there_for_one_label_alone_are_refused(make: Make) ->
     from querist.pipeline.monitoring import check
 
     for refused in (record_label_errors, build, gate, check):
-        with pytest.raises(SettingError, match='one label, and data.labels is "several"'):
+        with pytest.raises(SettingError, match="each item has one label"):
             refused(project)
 
 

@@ -43,7 +43,7 @@ def test_no_request_breaks_the_server_nor_gets_an_undocumented_answer(waiting: P
 
 def try_out(cases: Any, **options: Any) -> None:
     @given(case=cases)
-    @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15, database=None, suppress_health_check=list(HealthCheck))
     def send(case: Any) -> None:
         if KEY.fullmatch((case.headers or {}).get("Idempotency-Key", "")):
             case.headers["Idempotency-Key"] = uuid4().hex  # one for each request, which no schema can say

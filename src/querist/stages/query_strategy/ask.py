@@ -103,7 +103,7 @@ def ask(strategy: Strategy, pool: Pool, batch_size: int, rng: np.random.Generato
             f"asked for {batch_size} items but the pool holds {pool.n_items}; "
             "lower query.batch_size or ingest more data"
         )
-    pool = _checked(pool, strategy.needs - getattr(strategy, "spares", frozenset()), name)
+    pool = _checked(pool, strategy.needs, name)
     _check_memory(strategy, pool, batch_size, name)
     return _check_answer(strategy(pool, batch_size, rng), pool.n_items, batch_size, name)
 

@@ -56,9 +56,9 @@ class Fisher:
         assert pool.embed is not None
         assert pool.labeled_embeddings is not None
         weight = information(pool.proba)
-        target = second_moment(pool.embed, weight, pool.n_items)
+        target = _weighted(pool.embed, weight, pool.n_items)
         known = pool.labeled_embeddings
-        ours = second_moment(lambda at: known[at], np.full(len(known), weight.mean()), len(known))
+        ours = _weighted(lambda at: known[at], np.full(len(known), weight.mean()), len(known))
         inverse = np.linalg.inv(ours + self.ridge * np.eye(len(ours)))
         first = _first_gains(pool.embed, weight, inverse, target)
         near = np.sort(top_k(_rounded(first), min(max(self.candidates, batch_size), pool.n_items), rng))
@@ -116,8 +116,8 @@ def greedy_trace(
     return np.array(picked, dtype=np.intp), np.array(gains)
 
 
-def second_moment(embed: Callable[[slice], Embeddings], weight: Scores, n_items: int) -> Square:
-    """(n_dims, n_dims) sum_i w_i x_i x_i^T."""
+def _weighted(embed: Callable[[slice], Embeddings], weight: Scores, n_items: int) -> Square:
+    """sum_i w_i x_i x_i^T."""
     n_dims = embed(slice(0, 1)).shape[1]
     total = np.zeros((n_dims, n_dims))
     for block in blocks(n_items, ROWS):
