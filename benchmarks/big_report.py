@@ -35,8 +35,8 @@ deduplicate = false
 
 
 def rows(rounds: int = ROUNDS, batch: int = BATCH) -> list[Row]:
-    from querist.pipeline.findings import findings
-    from querist.pipeline.report import WRITERS
+    from querist.pipeline.reporting.findings import findings
+    from querist.pipeline.reporting.report import WRITERS
 
     with tempfile.TemporaryDirectory(prefix="querist-bench-") as folder:
         project = make_project(Path(folder), rounds, batch)

@@ -20,9 +20,9 @@ import numpy as np
 from table import Row, print_table
 
 from querist.core.types import Indices
+from querist.pipeline.monitoring.references import find_model
+from querist.pipeline.monitoring.traffic import RawItems
 from querist.pipeline.project import Project
-from querist.pipeline.references import find_model
-from querist.pipeline.traffic import RawItems
 from querist.stages.monitoring.calibrate import Calibration, calibrate, confirm
 from querist.stages.monitoring.reference import Sample
 from querist.stages.monitoring.views import View, views

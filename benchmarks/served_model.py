@@ -163,7 +163,7 @@ def texts(n: int, *, seed: int, words_of: tuple[int, int] = REVIEW) -> tuple[lis
 def deployed(folder: Path, learner: str) -> Path:
     """A deployed folder of a model with 500 labels, built like any other."""
     sys.path.insert(0, str(HERE))
-    from querist.pipeline.bundling import build
+    from querist.pipeline.deploy.bundling import build
     from querist.pipeline.project import Project
     from querist.stages.deploy.bundle import activate
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from annotators import Annotator
 from machines import Server, querist, until
 
-from querist.pipeline.people import add_user, make_token
+from querist.pipeline.accounts.people import add_user, make_token
 from querist.pipeline.project import Project
 from querist.pipeline.rounds import completeness
 from querist.snapshots.snapshot import SPLITS

@@ -14,9 +14,9 @@ from typing import Any
 from machines import querist
 from traffic import Window
 
-from querist.pipeline.deploying import deploy_status
-from querist.pipeline.drift_rounds import planned
-from querist.pipeline.drift_status import monitoring_status
+from querist.pipeline.deploy.deploying import deploy_status
+from querist.pipeline.monitoring.drift_rounds import planned
+from querist.pipeline.monitoring.drift_status import monitoring_status
 from querist.pipeline.project import Project
 from querist.pipeline.triggers import triggers
 from querist.store.annotations import list_annotations

@@ -27,7 +27,7 @@ from orchestrators import KINDS, Orchestrator
 from outcome import record
 from traffic import Traffic
 
-from querist.pipeline.deploying import deploy_status
+from querist.pipeline.deploy.deploying import deploy_status
 from querist.pipeline.project import Project
 from querist.pipeline.rounds import completeness
 from querist.store.analyses import list_analyses

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from querist.pipeline.people import Person, add_user
+from querist.pipeline.accounts.people import Person, add_user
 from querist.pipeline.project import Project
 
 PASSWORD = "correct horse battery"

@@ -11,7 +11,7 @@ pytest.importorskip("fastapi", reason="the extra web is not installed")
 pytest.importorskip("argon2", reason="the extra web is not installed")
 from fastapi.testclient import TestClient
 
-from querist.pipeline.people import make_token
+from querist.pipeline.accounts.people import make_token
 from querist.pipeline.project import Project
 from querist.web.app import create_app
 from querist.web.auth import Gate

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from querist.core.errors import AccountError, SettingError
-from querist.pipeline import people
+from querist.pipeline.accounts import people
 from querist.pipeline.project import Project
 from querist.web.auth import Gate
 from querist.web.sessions import csrf_value

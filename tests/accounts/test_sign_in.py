@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from querist.core.errors import AccountError, SettingError, UnknownName
-from querist.pipeline import invitations, people
-from querist.pipeline import sign_in as verbs
-from querist.pipeline.passwords import hash_password, matches
+from querist.pipeline.accounts import invitations, people
+from querist.pipeline.accounts import sign_in as verbs
+from querist.pipeline.accounts.passwords import hash_password, matches
 from querist.pipeline.project import Project
 from querist.store import accounts
 

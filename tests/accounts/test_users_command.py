@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 
 from querist.cli import cli
 from querist.core.errors import AccountError
-from querist.pipeline.people import audit_log
+from querist.pipeline.accounts.people import audit_log
+from querist.pipeline.accounts.sign_in import invited, of_token, sign_in
 from querist.pipeline.project import Project
-from querist.pipeline.sign_in import invited, of_token, sign_in
 
 PASSWORD = "correct horse battery"
 

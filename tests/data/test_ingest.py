@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from querist.config import Settings, parse
 from querist.core.errors import DataError, SettingError
-from querist.pipeline import intake
+from querist.pipeline.exchange import intake
 from querist.pipeline.ingest import IngestReport, ingest
 from querist.snapshots import POOL, TEST, VALIDATION, Snapshot
 from querist.stages.raw_data.arrays import rows_of

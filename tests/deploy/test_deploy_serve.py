@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from querist.cli import cli
-from querist.pipeline.bundling import build
-from querist.pipeline.deploying import promote, rollback
+from querist.pipeline.deploy.bundling import build
+from querist.pipeline.deploy.deploying import promote, rollback
 from querist.pipeline.project import Project
 from querist.stages.deploy import bundle
 from querist.store.models import list_models

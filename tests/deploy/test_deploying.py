@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from querist import __version__
 from querist.cli import cli
 from querist.core.errors import DataError, LedgerError, SettingError
-from querist.pipeline.bundling import build
-from querist.pipeline.checklist import checklist
-from querist.pipeline.deploying import deploy_status, gate, promote, rollback
+from querist.pipeline.deploy.bundling import build
+from querist.pipeline.deploy.deploying import deploy_status, gate, promote, rollback
 from querist.pipeline.project import Project
+from querist.pipeline.reporting.checklist import checklist
 from querist.stages.deploy.bundle import current, previous, versions
 from querist.store.analyses import list_analyses
 from querist.store.models import list_models

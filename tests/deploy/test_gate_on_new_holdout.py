@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from querist.pipeline.deploying import gate, promote
+from querist.pipeline.deploy.deploying import gate, promote
+from querist.pipeline.evaluation.quality import predictions
 from querist.pipeline.project import Project
-from querist.pipeline.quality import predictions
 
 
 def write_french(path: Path, n_items: int) -> Path:

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from querist import __version__
-from querist.pipeline.bundling import build
-from querist.pipeline.deploying import promote
-from querist.pipeline.image import pinned
+from querist.pipeline.deploy.bundling import build
+from querist.pipeline.deploy.deploying import promote
+from querist.pipeline.deploy.image import pinned
 from querist.pipeline.project import Project
 from querist.stages.deploy.image import dockerfile
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from querist.core.errors import SettingError, SnapshotCorrupt, UnknownName
-from querist.pipeline.bundling import build
+from querist.pipeline.deploy.bundling import build
 from querist.pipeline.project import Project
 from querist.serving.model import ServedModel, open_model
 from querist.stages.deploy import bundle

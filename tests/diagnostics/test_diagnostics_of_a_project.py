@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from querist.cli import cli
 from querist.core.errors import DataError
-from querist.pipeline.diagnose import record_diagnostics, record_label_errors
-from querist.pipeline.diagnostics import _balance, _read, diagnostics
+from querist.pipeline.evaluation.diagnose import record_diagnostics, record_label_errors
+from querist.pipeline.evaluation.diagnostics import _balance, _read, diagnostics
+from querist.pipeline.human_labeling.review import rule
 from querist.pipeline.project import Project
-from querist.pipeline.review import rule
 from querist.snapshots.snapshot import TEST
 from querist.store.analyses import add_analysis, list_analyses
 from querist.store.annotations import Annotation, add_annotations

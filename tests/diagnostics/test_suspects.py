@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from querist.models.learner import ScikitLearner
-from querist.pipeline.diagnose import out_of_fold
+from querist.pipeline.evaluation.diagnose import out_of_fold
 from querist.stages.evaluation.label_errors import Trial, in_words, suspects, thresholds, try_out
 
 

@@ -17,8 +17,8 @@ from querist.config.loop import ObjectiveSettings
 from querist.core.errors import SettingError, SnapshotCorrupt
 from querist.core.proportion import wilson
 from querist.pipeline.doctor import check_settings
+from querist.pipeline.evaluation.quality import of_groups, predictions, quality
 from querist.pipeline.project import Project
-from querist.pipeline.quality import of_groups, predictions, quality
 from querist.stages.evaluation.significance import mcnemar
 from querist.stages.evaluation.step import Evaluation, without_interval
 from querist.store.analyses import list_analyses

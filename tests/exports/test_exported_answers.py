@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from querist.cli import cli
 from querist.core.errors import DataError, HoldoutError, NoSuchRound, SettingError
-from querist.pipeline.exports import answer_rows
-from querist.pipeline.label_files import read_rows
+from querist.pipeline.exchange.exports import answer_rows
+from querist.pipeline.exchange.label_files import read_rows
 from querist.pipeline.project import Project
 from querist.snapshots.snapshot import TEST
 from querist.store.annotations import list_annotations

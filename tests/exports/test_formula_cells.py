@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from querist.pipeline.label_files import quoted, unquoted
+from querist.pipeline.exchange.label_files import quoted, unquoted
 from querist.pipeline.project import Project
 
 EVIL = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1+1", "＝1+1", "'=1", "''@x"]

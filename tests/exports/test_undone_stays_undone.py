@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from querist.pipeline.exports import answer_rows
+from querist.pipeline.exchange.exports import answer_rows
+from querist.pipeline.human_labeling.review import rule, rulings, take_back
 from querist.pipeline.project import Project
-from querist.pipeline.review import rule, rulings, take_back
 from querist.stages.human_labeling.step import standing
 from querist.stages.human_labeling.undone import undone
 from querist.store.annotations import Annotation, list_annotations

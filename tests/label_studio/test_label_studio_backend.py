@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from querist.pipeline import label_studio as door
+from querist.pipeline.exchange import label_studio as door
 from querist.pipeline.project import Project
 from querist.store.rounds import list_queries
 

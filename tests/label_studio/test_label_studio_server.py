@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from querist.core.errors import NoSuchRound, ServiceError, SettingError
-from querist.pipeline import label_studio as door
-from querist.pipeline.label_studio_api import LabelStudio
+from querist.pipeline.exchange import label_studio as door
+from querist.pipeline.exchange.label_studio_api import LabelStudio
 from querist.pipeline.project import Project
 from querist.stages.human_labeling.label_studio import data_of, label_config
 from querist.store.annotations import Annotation, list_annotations
@@ -134,7 +134,7 @@ def test_a_pull_that_is_cut_short_loses_and_doubles_nothing(
     there: Any, work: Project, own: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer_all(there, own)
-    monkeypatch.setattr("querist.pipeline.label_studio_api.PAGE", 8)
+    monkeypatch.setattr("querist.pipeline.exchange.label_studio_api.PAGE", 8)
     take, pages = door._take, []
 
     def cut(*arguments: Any, **how: Any) -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("fastapi", reason="the extra web is not installed")
 from fastapi.testclient import TestClient
 from web_client import ByHeader
 
-from querist.pipeline.labeling import Answer, Desk
+from querist.pipeline.human_labeling.labeling import Answer, Desk
 from querist.pipeline.project import Project
 from querist.store.annotations import list_annotations
 from querist.web.app import create_app

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from querist.pipeline.lead import anchoring
+from querist.pipeline.human_labeling.lead import anchoring
 from querist.stages.human_labeling.anchoring import Follows, pull
 from querist.store.annotations import Annotation
 from querist.store.rounds import Query

@@ -13,9 +13,9 @@ import pytest
 from fastapi.testclient import TestClient
 from web_client import ByHeader
 
-from querist.pipeline.people import audit_log
+from querist.pipeline.accounts.people import audit_log
+from querist.pipeline.human_labeling.review import relabel_or_wait, rule
 from querist.pipeline.project import Project
-from querist.pipeline.review import relabel_or_wait, rule
 from querist.snapshots.snapshot import POOL
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, list_annotations
@@ -207,7 +207,7 @@ def test_a_project_without_overlap_is_told_what_to_set(
 def test_a_decision_is_the_resolved_label_until_it_is_taken_back(
     disagreed: Project, items: list[str], lead: TestClient
 ) -> None:
-    from querist.pipeline.exports import answer_rows
+    from querist.pipeline.exchange.exports import answer_rows
 
     def resolved() -> str | None:
         return next(row["resolved"] for row in answer_rows(disagreed) if row["id"] == items[0])
@@ -243,7 +243,7 @@ def test_a_second_decision_of_another_lead_holds(disagreed: Project, items: list
 
 
 def test_a_lead_may_decide_that_no_label_fits(disagreed: Project, items: list[str], lead: TestClient) -> None:
-    from querist.pipeline.exports import answer_rows
+    from querist.pipeline.exchange.exports import answer_rows
 
     lead.post("/lead/review", data={"item": items[0], "none": "yes"})
     assert {row["resolved"] for row in answer_rows(disagreed) if row["id"] == items[0]} == {None}

@@ -17,7 +17,7 @@ from browser import open_chromium
 from playwright.sync_api import expect
 from web_client import ByHeader
 
-from querist.pipeline.labeling import Desk
+from querist.pipeline.human_labeling.labeling import Desk
 from querist.pipeline.project import Project
 from querist.web.app import create_app
 

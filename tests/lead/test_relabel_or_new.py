@@ -8,8 +8,8 @@ from html import unescape
 import numpy as np
 from fastapi.testclient import TestClient
 
+from querist.pipeline.human_labeling.review import AT_ONCE, relabel_or_wait
 from querist.pipeline.project import Project
-from querist.pipeline.review import AT_ONCE, relabel_or_wait
 from querist.pipeline.unasked import least_sure
 from querist.snapshots.snapshot import POOL
 from querist.store.rounds import taken_positions

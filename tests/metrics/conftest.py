@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from querist.pipeline.monitoring import check
+from querist.pipeline.monitoring.check import check
 from querist.pipeline.project import Project
 
 pytest.importorskip("prometheus_client", reason="the extra web is not installed")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from querist.pipeline.agreement import agreement
+from querist.pipeline.human_labeling.agreement import agreement
 from querist.pipeline.metrics.catalogue import BY_NAME, METRICS
 from querist.pipeline.metrics.exposition import Exposition
 from querist.pipeline.metrics.values import agreement_of

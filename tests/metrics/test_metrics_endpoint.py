@@ -12,8 +12,8 @@ pytest.importorskip("fastapi", reason="the extra web is not installed")
 from fastapi.testclient import TestClient
 
 from querist.core.errors import Busy
-from querist.pipeline import alerting
-from querist.pipeline.people import add_user, make_token
+from querist.pipeline.accounts.people import add_user, make_token
+from querist.pipeline.monitoring import alerting
 from querist.pipeline.project import Project
 from querist.store.analyses import list_analyses
 from querist.web.app import create_app

@@ -22,10 +22,10 @@ pytest.importorskip("grafana_foundation_sdk", reason="the extra grafana is not i
 
 from many_people import Server
 
-from querist.pipeline.bundling import build
+from querist.pipeline.accounts.people import add_user, make_token
+from querist.pipeline.deploy.bundling import build
 from querist.pipeline.metrics.alerts import ALERTS
 from querist.pipeline.metrics.files import write_files
-from querist.pipeline.people import add_user, make_token
 from querist.pipeline.project import Project
 from querist.stages.deploy.bundle import activate
 from querist.store.analyses import list_analyses

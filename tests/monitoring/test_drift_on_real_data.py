@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from querist.pipeline.drift_status import estimates_checked
-from querist.pipeline.monitoring import check
+from querist.pipeline.monitoring.check import check
+from querist.pipeline.monitoring.drift_status import estimates_checked
+from querist.pipeline.monitoring.references import find_model, reference_of
+from querist.pipeline.monitoring.traffic import RawItems
 from querist.pipeline.project import Project
-from querist.pipeline.references import find_model, reference_of
-from querist.pipeline.traffic import RawItems
 from querist.stages.monitoring.logs import PredictionLog
 
 pytestmark = pytest.mark.long

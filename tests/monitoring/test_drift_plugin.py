@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from querist.config import parse
-from querist.pipeline.monitoring import check
+from querist.pipeline.monitoring.check import check
 from querist.pipeline.project import Project
 from querist.stages.monitoring.sample import Sample
 from querist.stages.monitoring.views import View

@@ -13,11 +13,12 @@ import pytest
 
 from querist.config import parse
 from querist.core.errors import DataError, SettingError
-from querist.pipeline import drift_rounds, monitoring, traffic
-from querist.pipeline.drift_status import estimates_checked, monitoring_status
-from querist.pipeline.monitoring import check, open_drift_round
+from querist.pipeline.monitoring import check as checks
+from querist.pipeline.monitoring import drift_rounds, traffic
+from querist.pipeline.monitoring.check import check, open_drift_round
+from querist.pipeline.monitoring.drift_status import estimates_checked, monitoring_status
+from querist.pipeline.monitoring.references import find_model, reference_bytes, reference_of
 from querist.pipeline.project import Project
-from querist.pipeline.references import find_model, reference_bytes, reference_of
 from querist.pipeline.rounds import due
 from querist.pipeline.verification import verify
 from querist.snapshots.snapshot import POOL
@@ -154,7 +155,7 @@ def test_killed_before_the_round_was_opened_the_next_check_opens_it(monitored: P
 def test_killed_in_the_middle_of_the_round_it_is_still_asked_by_drift(monitored: Project, drifted: Path) -> None:
     check(monitored, data=drifted, start_round=False)
     alert = kinds(monitored, "alert")[0]
-    monitoring._open(monitored, alert)
+    checks._open(monitored, alert)
     fresh = Project(monitored.folder, clock=monitored.clock)
     fresh.run(rounds=3, oracle="label")
     with fresh.ledger.read() as tx:

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from querist.cli import cli
-from querist.pipeline import traffic
-from querist.pipeline.monitoring import check
+from querist.pipeline.monitoring import traffic
+from querist.pipeline.monitoring.check import check
+from querist.pipeline.monitoring.references import find_model
 from querist.pipeline.project import Project
-from querist.pipeline.references import find_model
 from querist.stages.monitoring.logs import PredictionLog, read_log
 from querist.stages.monitoring.sample import Sample
 from querist.stages.monitoring.views import views

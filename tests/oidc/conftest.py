@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from querist.pipeline import people
+from querist.pipeline.accounts import people
 from querist.pipeline.project import Project
 
 

@@ -19,7 +19,7 @@ from oidc_provider import Browser, Provider
 from querist.cli import cli
 from querist.config import Settings, parse
 from querist.core.errors import AccountError, MissingExtra, SettingError
-from querist.pipeline import oidc, people
+from querist.pipeline.accounts import oidc, people
 from querist.pipeline.project import Project
 
 Make = Callable[..., Project]

@@ -13,7 +13,7 @@ pytest.importorskip("authlib", reason="the extra oidc is not installed")
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 from oidc_provider import REFUSED, Browser, Provider, refused, why
 
-from querist.pipeline import people
+from querist.pipeline.accounts import people
 from querist.pipeline.project import Project
 
 Make = Callable[..., Project]

@@ -13,7 +13,7 @@ import pytest
 from machines import Server
 from orchestrators import programs as installed
 
-from querist.pipeline.people import add_user, make_token
+from querist.pipeline.accounts.people import add_user, make_token
 from querist.pipeline.project import Project
 
 

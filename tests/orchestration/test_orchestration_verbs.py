@@ -22,11 +22,11 @@ from querist.core.errors import ServiceError, SettingError
 from querist.orchestration.notify import orchestrator, tell_due
 from querist.pipeline import verification
 from querist.pipeline.background import advance
-from querist.pipeline.drift_rounds import open_drift_round
+from querist.pipeline.exchange.webhooks import deliveries
+from querist.pipeline.monitoring.drift_rounds import open_drift_round
 from querist.pipeline.project import Outcome, Project
 from querist.pipeline.rounds import completeness
 from querist.pipeline.triggers import record_trigger, retrain
-from querist.pipeline.webhooks import deliveries
 from querist.stages.retraining.policy import decide
 
 

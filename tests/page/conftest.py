@@ -23,7 +23,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 from browser import axe_source, open_chromium  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E402
 
-from querist.pipeline.labeling import Answer, Desk  # noqa: E402
+from querist.pipeline.human_labeling.labeling import Answer, Desk  # noqa: E402
 from querist.pipeline.project import Project  # noqa: E402
 from querist.store.annotations import Annotation, list_annotations  # noqa: E402
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from querist.core.errors import SettingError
-from querist.pipeline.labeling import Desk
+from querist.pipeline.human_labeling.labeling import Desk
 from querist.pipeline.project import Project
 
 pytestmark = pytest.mark.long

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from querist.cli import cli
 from querist.core.errors import NoSuchRound
-from querist.pipeline.agreement import agreement
+from querist.pipeline.human_labeling.agreement import agreement
 from querist.pipeline.project import Project
 from querist.stages.human_labeling.step import known_labels
 from querist.store.annotations import Annotation, add_annotations, list_annotations

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from querist import __version__
 from querist.cli import cli
-from querist.pipeline.checklist import checklist
-from querist.pipeline.model_card import write_model_card
 from querist.pipeline.project import Project
+from querist.pipeline.reporting.checklist import checklist
+from querist.pipeline.reporting.model_card import write_model_card
 from querist.store.annotations import Annotation, add_annotations
 from querist.store.rounds import list_queries
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from querist.cli import cli
 from querist.core.errors import LedgerError, UnknownName
-from querist.pipeline.model_card import model_card, write_model_card
 from querist.pipeline.project import Project
+from querist.pipeline.reporting.model_card import model_card, write_model_card
 from querist.stages.reporting.model_card import model_card_page
 
 Change = Callable[[Path, str, str], None]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from querist import __version__
 from querist.cli import cli
 from querist.pipeline.project import Project
-from querist.pipeline.round_record import metrics_by_round, page_name, round_pages
+from querist.pipeline.reporting.round_record import metrics_by_round, page_name, round_pages
 from querist.stages.reporting.round_page import round_page
 from querist.store.annotations import Annotation, add_annotations
 from querist.store.rounds import list_queries

@@ -1,7 +1,7 @@
 """The boxes of the flowchart say what runs."""
 
 from querist.config import parse
-from querist.pipeline.boxes import boxes
+from querist.pipeline.reporting.boxes import boxes
 
 EMPTY = {
     "status": {

@@ -16,9 +16,9 @@ from report_findings import HOSTILE, sample_findings
 
 from querist.cli import cli
 from querist.core.errors import SettingError
-from querist.pipeline.findings import findings
 from querist.pipeline.project import Project
-from querist.pipeline.report import write_report
+from querist.pipeline.reporting.findings import findings
+from querist.pipeline.reporting.report import write_report
 from querist.stages.reporting.deck import deck
 
 for extra in ("altair", "vl_convert", "jinja2", "mermaidx", "pptx"):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from querist.asking import CONTROL, control_due
-from querist.pipeline.labeling import Desk
+from querist.pipeline.human_labeling.labeling import Desk
 from querist.pipeline.project import Project
 from querist.store.annotations import add_annotations, annotations_of
 from querist.store.rounds import list_queries, queries_since

@@ -14,10 +14,10 @@ from click.testing import CliRunner
 
 from querist.cli import cli
 from querist.core.errors import DataError
-from querist.pipeline.outlook import outlook
+from querist.pipeline.evaluation.outlook import outlook
+from querist.pipeline.evaluation.random_curves import holdout_key, learner_key
+from querist.pipeline.evaluation.savings import Rates, _cost_per_point
 from querist.pipeline.project import Project
-from querist.pipeline.random_curves import holdout_key, learner_key
-from querist.pipeline.savings import Rates, _cost_per_point
 from querist.snapshots.snapshot import TEST
 from querist.stages.reporting.verdicts import Reached, saved, to_goal
 from querist.store.analyses import add_analysis, list_analyses
@@ -375,7 +375,9 @@ def test_the_loop_ends_on_the_advice_that_is_named(
     project = start(objective=f'stop_on = ["{name}"]')
     monkeypatch.setattr(rules, "SAME", -1.0)
     monkeypatch.setattr(rules, "SURE", 0.0)
-    monkeypatch.setattr("querist.pipeline.advice.flat", lambda *_, **__: rules.Advice("flat", True, "as planted"))
+    monkeypatch.setattr(
+        "querist.pipeline.evaluation.advice.flat", lambda *_, **__: rules.Advice("flat", True, "as planted")
+    )
     outcome = project.run(rounds=6, oracle="label")
     assert outcome.status == "stopped"
     assert outcome.reason.startswith(f"advice acted on ({name})")

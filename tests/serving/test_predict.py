@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from querist.core.errors import SettingError
-from querist.pipeline.predictor import Predictor, Subject
+from querist.pipeline.human_labeling.predictor import Predictor, Subject
 from querist.pipeline.project import Project
 from querist.serving import switch
 from querist.serving.app import create_app

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from querist.core.errors import DataError, SettingError, UnknownName
-from querist.pipeline.agreement import agreement
-from querist.pipeline.labeling import Answer, Desk
+from querist.pipeline.human_labeling.agreement import agreement
+from querist.pipeline.human_labeling.labeling import Answer, Desk
+from querist.pipeline.human_labeling.review import cards, disputed, relabel_or_wait, rule
 from querist.pipeline.project import Project
-from querist.pipeline.review import cards, disputed, relabel_or_wait, rule
 from querist.store.annotations import list_annotations
 from querist.store.rounds import list_queries
 
@@ -125,10 +125,10 @@ def test_swipes_and_what_is_there_for_one_label_alone_are_refused(make: Make) ->
     project = make(more='[labeling]\nswipe = {left = "sport"}')
     with pytest.raises(SettingError, match="several"):
         _ = Desk(project).labels
-    from querist.pipeline.bundling import build
-    from querist.pipeline.deploying import gate
-    from querist.pipeline.diagnose import record_label_errors
-    from querist.pipeline.monitoring import check
+    from querist.pipeline.deploy.bundling import build
+    from querist.pipeline.deploy.deploying import gate
+    from querist.pipeline.evaluation.diagnose import record_label_errors
+    from querist.pipeline.monitoring.check import check
 
     for refused in (record_label_errors, build, gate, check):
         with pytest.raises(SettingError, match="each item has one label"):

@@ -47,9 +47,9 @@ def test_what_the_record_says_can_be_shown(make: Make) -> None:
     assert found["calibration"]["bins"]
     shown = project.show_round(1)["metrics"]
     assert {"f1:rare", "macro_f1", "ece"} <= set(shown)
-    from querist.pipeline.diagnostics import diagnostics
-    from querist.pipeline.findings import findings
-    from querist.pipeline.model_card import model_card
+    from querist.pipeline.evaluation.diagnostics import diagnostics
+    from querist.pipeline.reporting.findings import findings
+    from querist.pipeline.reporting.model_card import model_card
     from querist.stages.reporting.report_markdown import report_markdown
 
     balance = {row["class"]: row["holdout"] for row in diagnostics(project)["class_balance"]}

@@ -11,7 +11,7 @@ from typing import Any
 from annotators import Annotator
 from machines import Server
 
-from querist.pipeline.people import add_user, make_token
+from querist.pipeline.accounts.people import add_user, make_token
 from querist.pipeline.project import Project
 from querist.store.annotations import list_annotations
 

@@ -23,7 +23,7 @@ from fastapi.testclient import TestClient
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from querist.pipeline import people
+from querist.pipeline.accounts import people
 from querist.pipeline.project import Project
 from querist.web.app import create_app
 from querist.web.auth import Gate

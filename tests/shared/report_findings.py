@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from querist.pipeline import conclusions
+from querist.pipeline.reporting import conclusions
 
 HOSTILE = "<script>alert(1)</script>\"'`{{7*7}}` & \u202egnp.exe | [a](javascript:x) \x07 שלום"
 SAVED = (
@@ -148,7 +148,7 @@ def _diagnostics(classes: list[str], text: str, rounds: int) -> dict[str, Any]:
 
 
 def _stages(text: str) -> list[dict[str, Any]]:
-    from querist.pipeline.boxes import TITLES
+    from querist.pipeline.reporting.boxes import TITLES
 
     return [
         {"name": name, "title": title, "lines": ["20 items wait", text], "now": name == "human_labeling"}

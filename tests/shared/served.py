@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from querist.pipeline.bundling import build
+from querist.pipeline.deploy.bundling import build
 from querist.pipeline.project import Project
 
 

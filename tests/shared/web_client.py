@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import Request
 from fastapi.testclient import TestClient
 
-from querist.pipeline.people import Person
+from querist.pipeline.accounts.people import Person
 
 
 class ByHeader:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from querist.pipeline.batches import effort_of, labels
+from querist.pipeline.reporting.batches import effort_of, labels
 from querist.store.annotations import Annotation, add_annotations
 from querist.store.answers import SKIP, list_answers
 from querist.store.ledger import Ledger

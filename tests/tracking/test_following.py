@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from querist.models.learner import ScikitLearner
 from querist.pipeline.project import Project
-from querist.pipeline.tracking import plain
+from querist.pipeline.reporting.tracking import plain
 
 
 def test_with_the_setting_each_round_is_written_when_it_ends(

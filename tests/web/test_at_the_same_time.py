@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from querist.pipeline import labeling, labels, review
-from querist.pipeline.labeling import Answer, Desk
+from querist.pipeline.exchange import labels
+from querist.pipeline.human_labeling import labeling, review
+from querist.pipeline.human_labeling.labeling import Answer, Desk
 from querist.pipeline.project import Project
 from querist.stages.human_labeling.step import standing
 from querist.store import queue

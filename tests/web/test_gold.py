@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 from web_client import ByHeader, entry, lease, send
 
-from querist.pipeline.agreement import agreement
+from querist.pipeline.human_labeling.agreement import agreement
 from querist.pipeline.project import Project
 from querist.snapshots.snapshot import POOL
 from querist.stages.human_labeling.step import is_gold

@@ -14,7 +14,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
-from querist.pipeline.people import add_user, make_token
+from querist.pipeline.accounts.people import add_user, make_token
 from querist.pipeline.project import Project
 from querist.web.app import create_app
 from querist.web.auth import Gate

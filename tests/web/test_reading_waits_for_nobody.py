@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from web_client import ByHeader
 
-from querist.pipeline.people import list_users
+from querist.pipeline.accounts.people import list_users
 from querist.pipeline.project import Project
 from querist.pipeline.rounds import due
 from querist.store import ledger

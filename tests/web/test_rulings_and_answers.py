@@ -9,9 +9,9 @@ from uuid import uuid4
 from fastapi.testclient import TestClient
 from web_client import entry, lease, send
 
-from querist.pipeline.exports import answer_rows
+from querist.pipeline.exchange.exports import answer_rows
+from querist.pipeline.human_labeling.review import rule, rulings
 from querist.pipeline.project import Project
-from querist.pipeline.review import rule, rulings
 from querist.stages.human_labeling.step import standing
 from querist.store.annotations import list_annotations
 

@@ -17,7 +17,7 @@ from web_client import ByHeader
 
 from querist.http import limits
 from querist.http.limits import BodyLimit
-from querist.pipeline.people import add_user, audit_log
+from querist.pipeline.accounts.people import add_user, audit_log
 from querist.pipeline.project import Project
 from querist.web.app import create_app
 

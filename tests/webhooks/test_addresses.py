@@ -18,7 +18,7 @@ pytest.importorskip("httpcore", reason="the extra web is not installed")
 
 from querist.config import parse
 from querist.core.errors import SettingError
-from querist.pipeline.sender import DeliveryFailed, Sender, check_address
+from querist.pipeline.exchange.sender import DeliveryFailed, Sender, check_address
 
 PUBLIC = ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::8.8.8.8"]
 PRIVATE = ["127.0.0.1", "10.0.0.1", "172.16.3.4", "192.168.1.1", "100.64.0.1", "::1", "fd00::1", "::ffff:127.0.0.1"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from querist.pipeline.exchange.webhooks import deliver_due, deliveries
 from querist.pipeline.project import Project
-from querist.pipeline.webhooks import deliver_due, deliveries
 from querist.store import webhooks as store
 from querist.store.ledger import Ledger
 from querist.store.webhooks import Delivery
@@ -44,7 +44,7 @@ def test_the_log_shows_the_deliveries_of_the_last_thirty_days(
     monkeypatch.setenv("QUERIST_WEBHOOK_SECRET", "a secret for tests")
     project = Project(folder)
     project.ingest(reviews)
-    from querist.pipeline.sender import Sender
+    from querist.pipeline.exchange.sender import Sender
 
     client = Sender(allow_private=True)
     start = project.clock()

@@ -23,9 +23,9 @@ pytest.importorskip("httpcore", reason="the extra web is not installed")
 
 from querist.cli import cli
 from querist.core.errors import SettingError
+from querist.pipeline.exchange.sender import Sender
+from querist.pipeline.exchange.webhooks import WAITS_SECONDS, deliver_due, deliveries, retry
 from querist.pipeline.project import Project
-from querist.pipeline.sender import Sender
-from querist.pipeline.webhooks import WAITS_SECONDS, deliver_due, deliveries, retry
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 Tell = Callable[..., Project]

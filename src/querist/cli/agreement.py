@@ -23,7 +23,7 @@ SHOWN = 10
 @json_option
 def agreement(number: int | None, folder: Path, as_json: bool) -> None:
     """Show how far annotators agree, which labels they mix up, and what is disputed."""
-    from querist.pipeline.agreement import agreement as find
+    from querist.pipeline.human_labeling.agreement import agreement as find
     from querist.pipeline.project import Project
 
     found = find(Project(folder), round=number)

@@ -30,7 +30,7 @@ def deploy() -> None:
 @json_option
 def gate(version: str | None, strict: bool, folder: Path, as_json: bool) -> None:
     """Judge whether model VERSION, by default the newest, may take the place of the served one."""
-    from querist.pipeline.deploying import gate as judge
+    from querist.pipeline.deploy.deploying import gate as judge
     from querist.pipeline.project import Project
 
     found = judge(Project(folder), version)
@@ -51,7 +51,7 @@ def gate(version: str | None, strict: bool, folder: Path, as_json: bool) -> None
 @json_option
 def build(version: str | None, out: Path | None, folder: Path, as_json: bool) -> None:
     """Build the deployed folder of a model, with a Dockerfile; it answers once it is promoted."""
-    from querist.pipeline.bundling import build as build_version
+    from querist.pipeline.deploy.bundling import build as build_version
     from querist.pipeline.project import Project
 
     found = build_version(Project(folder), version, out=out)
@@ -75,7 +75,7 @@ def promote(
     version: str | None, force: str | None, by: str | None, out: Path | None, folder: Path, as_json: bool
 ) -> None:
     """Let model VERSION, by default the newest, answer from now on, if the gate passes it."""
-    from querist.pipeline.deploying import promote as promote_version
+    from querist.pipeline.deploy.deploying import promote as promote_version
     from querist.pipeline.project import Project
 
     found = promote_version(Project(folder), version, force=force, by=by, out=out)
@@ -94,7 +94,7 @@ def promote(
 @json_option
 def rollback(why: str, out: Path | None, folder: Path, as_json: bool) -> None:
     """Let the version before answer again."""
-    from querist.pipeline.deploying import rollback as roll_back
+    from querist.pipeline.deploy.deploying import rollback as roll_back
     from querist.pipeline.project import Project
 
     found = roll_back(Project(folder), why=why, out=out)
@@ -110,7 +110,7 @@ def rollback(why: str, out: Path | None, folder: Path, as_json: bool) -> None:
 @json_option
 def status(out: Path | None, folder: Path, as_json: bool) -> None:
     """Show which version answers, which others are built, and the newest decisions."""
-    from querist.pipeline.deploying import deploy_status
+    from querist.pipeline.deploy.deploying import deploy_status
     from querist.pipeline.project import Project
 
     found = deploy_status(Project(folder), out=out)

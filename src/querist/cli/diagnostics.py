@@ -24,8 +24,8 @@ SENTENCES = ("queried_against_pool", "ceiling")
 @json_option
 def diagnostics(label_errors: bool, folder: Path, as_json: bool) -> None:
     """Check what the loop asks for, whether it hurts a class, and how good labels can be."""
-    from querist.pipeline.diagnose import record_diagnostics, record_label_errors
-    from querist.pipeline.diagnostics import diagnostics as find
+    from querist.pipeline.evaluation.diagnose import record_diagnostics, record_label_errors
+    from querist.pipeline.evaluation.diagnostics import diagnostics as find
     from querist.pipeline.project import Project
 
     project = Project(folder)

@@ -14,7 +14,7 @@ from querist.cli import console
 from querist.cli.loop import json_option, project_option
 
 if TYPE_CHECKING:
-    from querist.pipeline.label_studio import Pulled, Pushed
+    from querist.pipeline.exchange.label_studio import Pulled, Pushed
 
 SHOWN = 20
 
@@ -29,7 +29,7 @@ def label_studio() -> None:
 @json_option
 def push(folder: Path, as_json: bool) -> None:
     """Send the open queries as tasks with predictions; what is there already is not sent again."""
-    from querist.pipeline import label_studio as door
+    from querist.pipeline.exchange import label_studio as door
     from querist.pipeline.project import Project
 
     _show(as_json, pushed=door.push(Project(folder)))
@@ -41,7 +41,7 @@ def push(folder: Path, as_json: bool) -> None:
 @json_option
 def pull(everything: bool, folder: Path, as_json: bool) -> None:
     """Fetch answers, skips, corrections and deletions since the last pull."""
-    from querist.pipeline import label_studio as door
+    from querist.pipeline.exchange import label_studio as door
     from querist.pipeline.project import Project
 
     _show(as_json, pulled=door.pull(Project(folder), everything=everything))
@@ -54,7 +54,7 @@ def pull(everything: bool, folder: Path, as_json: bool) -> None:
 def sync(watch: float | None, folder: Path, as_json: bool) -> None:
     """Pull, then push."""
     from querist.core.errors import ServiceError
-    from querist.pipeline import label_studio as door
+    from querist.pipeline.exchange import label_studio as door
     from querist.pipeline.project import Project
 
     while True:

@@ -42,7 +42,7 @@ def export(
 
     Parquet and datasets (a folder) hold answers in any case; label-studio holds tasks with the answers so far.
     """
-    from querist.pipeline.label_files import WORKSHEETS, format_of
+    from querist.pipeline.exchange.label_files import WORKSHEETS, format_of
     from querist.pipeline.project import Project
 
     kind = kind or format_of(file)

@@ -38,7 +38,7 @@ def monitor() -> None:
 @json_option
 def check(folder: Path, as_json: bool, **options: Any) -> None:
     """Check what has come since the last check, once."""
-    from querist.pipeline.monitoring import check as check_project
+    from querist.pipeline.monitoring.check import check as check_project
     from querist.pipeline.project import Project
 
     with console.progress() as progress:
@@ -59,7 +59,7 @@ def check(folder: Path, as_json: bool, **options: Any) -> None:
 )
 def watch(folder: Path, minutes: float, **options: Any) -> None:
     """Check the log again and again, until stopped."""
-    from querist.pipeline.monitoring import check as check_project
+    from querist.pipeline.monitoring.check import check as check_project
     from querist.pipeline.project import Project
 
     while True:
@@ -78,7 +78,7 @@ def watch(folder: Path, minutes: float, **options: Any) -> None:
 @json_option
 def status(folder: Path, as_json: bool) -> None:
     """Show the newest checks, the alarm, and estimated quality beside what labels say."""
-    from querist.pipeline.drift_status import monitoring_status
+    from querist.pipeline.monitoring.drift_status import monitoring_status
     from querist.pipeline.project import Project
 
     found = monitoring_status(Project(folder))

@@ -94,7 +94,7 @@ def write_rounds(to: Path | None, folder: Path) -> None:
     TO is reports/rounds of the project by default.
     """
     from querist.pipeline.project import Project
-    from querist.pipeline.round_record import round_pages
+    from querist.pipeline.reporting.round_record import round_pages
 
     pages = list(round_pages(Project(folder), to))
     where = f" in {pages[0][0].parent}" if pages else ""
@@ -153,8 +153,8 @@ def checklist(strict: bool, folder: Path, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from querist.pipeline.checklist import checklist as judge
     from querist.pipeline.project import Project
+    from querist.pipeline.reporting.checklist import checklist as judge
 
     found = judge(Project(folder))
     if as_json:
@@ -183,8 +183,8 @@ def models() -> None:
 @json_option
 def card(version: str | None, out: Path | None, folder: Path, as_json: bool) -> None:
     """Write the model card of VERSION, by default the newest evaluated model, as Markdown."""
-    from querist.pipeline.model_card import model_card, write_model_card
     from querist.pipeline.project import Project
+    from querist.pipeline.reporting.model_card import model_card, write_model_card
 
     project = Project(folder)
     if as_json:

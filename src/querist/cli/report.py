@@ -43,9 +43,9 @@ def report(
     context.obj = folder
     if context.invoked_subcommand is not None:
         return
-    from querist.pipeline import report as pages
-    from querist.pipeline.findings import Since
     from querist.pipeline.project import Project
+    from querist.pipeline.reporting import report as pages
+    from querist.pipeline.reporting.findings import Since
 
     if since is not None and weekly:
         raise SettingError("--since and --weekly both say from when on things are new; give one of them")
@@ -67,7 +67,7 @@ def report(
 def figures(around: Path, directory: Path, interactive: bool, folder: Path | None) -> None:
     """Write each chart into DIRECTORY as SVG, PNG and CSV."""
     from querist.pipeline.project import Project
-    from querist.pipeline.report import write_figures
+    from querist.pipeline.reporting.report import write_figures
 
     written = write_figures(Project(folder or around), directory, interactive=interactive)
     for path in written:
@@ -81,8 +81,8 @@ def figures(around: Path, directory: Path, interactive: bool, folder: Path | Non
 @project_option
 def diagram(out: Path | None, folder: Path) -> None:
     """Print the flowchart of this project, with its settings and state, as Mermaid; or draw it into a file."""
-    from querist.pipeline import report as pages
     from querist.pipeline.project import Project
+    from querist.pipeline.reporting import report as pages
 
     if out is None:
         click.echo(pages.diagram(Project(folder)), nl=False)

@@ -35,7 +35,7 @@ def users() -> None:
 @project_option
 def add(name: str, role: str, invited: bool, url: str, folder: Path) -> None:
     """Make an account. The password is asked for, or read from standard input; it is never an argument."""
-    from querist.pipeline import people
+    from querist.pipeline.accounts import people
     from querist.pipeline.project import Project
 
     project = Project(folder)
@@ -50,7 +50,7 @@ def add(name: str, role: str, invited: bool, url: str, folder: Path) -> None:
 @json_option
 def list_(folder: Path, as_json: bool) -> None:
     """List accounts and API tokens."""
-    from querist.pipeline import people
+    from querist.pipeline.accounts import people
     from querist.pipeline.project import Project
 
     project = Project(folder)
@@ -76,7 +76,7 @@ def list_(folder: Path, as_json: bool) -> None:
 @project_option
 def invite(name: str, url: str, folder: Path) -> None:
     """Print a link by which NAME chooses a (new) password: once, within a week."""
-    from querist.pipeline import people
+    from querist.pipeline.accounts import people
     from querist.pipeline.project import Project
 
     _print_invitation(people.invite(Project(folder), name, by=people.this_user()), url)
@@ -88,7 +88,7 @@ def invite(name: str, url: str, folder: Path) -> None:
 @project_option
 def role(name: str, role: str, folder: Path) -> None:
     """Give NAME another ROLE, from the next request on."""
-    from querist.pipeline import people
+    from querist.pipeline.accounts import people
     from querist.pipeline.project import Project
 
     people.set_role(Project(folder), name, role, by=people.this_user())
@@ -116,7 +116,7 @@ def enable(name: str, folder: Path) -> None:
 @project_option
 def unbind(name: str, folder: Path) -> None:
     """Take the account NAME from the person who signs in to it through the OpenID Connect provider."""
-    from querist.pipeline import people
+    from querist.pipeline.accounts import people
     from querist.pipeline.project import Project
 
     people.unbind_user(Project(folder), name, by=people.this_user())
@@ -137,7 +137,7 @@ def unbind(name: str, folder: Path) -> None:
 @project_option
 def token(name: str, scopes: tuple[str, ...], days: float | None, folder: Path) -> None:
     """Make an API token that acts for NAME; it is shown this once."""
-    from querist.pipeline import people
+    from querist.pipeline.accounts import people
     from querist.pipeline.project import Project
 
     id, secret = people.make_token(Project(folder), name, scopes, days=days, by=people.this_user())
@@ -150,7 +150,7 @@ def token(name: str, scopes: tuple[str, ...], days: float | None, folder: Path) 
 @project_option
 def revoke(id: str, folder: Path) -> None:
     """End the API token with this ID (see `users list`)."""
-    from querist.pipeline import people
+    from querist.pipeline.accounts import people
     from querist.pipeline.project import Project
 
     click.echo(f"revoked a token of {people.revoke_token(Project(folder), id, by=people.this_user())}")
@@ -162,7 +162,7 @@ def revoke(id: str, folder: Path) -> None:
 @json_option
 def log(last: int | None, folder: Path, as_json: bool) -> None:
     """Print the audit log: who did what to accounts, and who came in."""
-    from querist.pipeline import people
+    from querist.pipeline.accounts import people
     from querist.pipeline.project import Project
 
     entries = people.audit_log(Project(folder), last=last)
@@ -175,7 +175,7 @@ def log(last: int | None, folder: Path, as_json: bool) -> None:
 
 
 def _switch(folder: Path, name: str, *, on: bool) -> None:
-    from querist.pipeline import people
+    from querist.pipeline.accounts import people
     from querist.pipeline.project import Project
 
     change = people.enable_user if on else people.disable_user

@@ -26,8 +26,8 @@ def webhooks() -> None:
 @json_option
 def list_(state: State | None, limit: int, folder: Path, as_json: bool) -> None:
     """Show deliveries, newest first."""
+    from querist.pipeline.exchange.webhooks import deliveries
     from querist.pipeline.project import Project
-    from querist.pipeline.webhooks import deliveries
 
     found = deliveries(Project(folder), state=state, limit=limit)
     if as_json:
@@ -46,8 +46,8 @@ def list_(state: State | None, limit: int, folder: Path, as_json: bool) -> None:
 @project_option
 def retry(ids: tuple[str, ...], folder: Path) -> None:
     """Let deliveries that were given up start again: these, or all of them."""
+    from querist.pipeline.exchange.webhooks import retry
     from querist.pipeline.project import Project
-    from querist.pipeline.webhooks import retry
 
     click.echo(f"{retry(Project(folder), ids or None)} deliveries start again")
 
@@ -57,8 +57,8 @@ def retry(ids: tuple[str, ...], folder: Path) -> None:
 def deliver(folder: Path) -> None:
     """Send what is due, once, an orchestrator's message included; `querist serve` does it all the time."""
     from querist.orchestration.notify import tell
+    from querist.pipeline.exchange.webhooks import deliver
     from querist.pipeline.project import Project
-    from querist.pipeline.webhooks import deliver
 
     project = Project(folder)
     click.echo(f"{deliver(project) + tell(project)} deliveries arrived")

@@ -13,10 +13,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 from querist.core.errors import MissingExtra
 from querist.orchestration.plan import asset_of, slug_of
+from querist.pipeline.exchange.sender import SECONDS, Client, DeliveryFailed
+from querist.pipeline.exchange.webhooks import deliver_to
 from querist.pipeline.rounds import completeness
-from querist.pipeline.sender import SECONDS, Client, DeliveryFailed
 from querist.pipeline.triggers import triggers
-from querist.pipeline.webhooks import deliver_to
 from querist.store import webhooks as store
 from querist.store.ledger import iso
 from querist.store.rounds import newest_round

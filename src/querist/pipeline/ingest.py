@@ -15,7 +15,7 @@ import numpy as np
 from querist.config import Settings
 from querist.core.errors import DataError, SettingError
 from querist.core.label_sets import LabelSets
-from querist.pipeline.intake import Intake, Progress, stored_schema, take_in
+from querist.pipeline.exchange.intake import Intake, Progress, stored_schema, take_in
 from querist.snapshots import SPLITS, Manifest, ShardWriter, Snapshot, location, write_manifest
 from querist.snapshots.folder import Folder
 from querist.stages.preprocessing.groups import Groups, conflicts, n_near_duplicates

@@ -157,9 +157,9 @@ class Project:
         on when labels have been imported. With neither `rounds` nor a goal or budget, a simulation does one more round.
         With any of them, killed at any moment and started again, it ends with the same record as an undisturbed run.
         """
+        from querist.pipeline.reporting.tracking import follow, losses_of
         from querist.pipeline.rounds import reached
         from querist.pipeline.runner import run_round, seldom_collect
-        from querist.pipeline.tracking import follow, losses_of
 
         with self._lock(), seldom_collect():
             number = self.next_round()
@@ -200,7 +200,7 @@ class Project:
         evaluation alone, validation items for calibration and search. A label of a duplicate goes to the item of its
         group that is in use.
         """
-        from querist.pipeline.labels import import_labels
+        from querist.pipeline.exchange.labels import import_labels
 
         return import_labels(self, Path(file), annotator=annotator, holdout=holdout)
 
@@ -221,7 +221,7 @@ class Project:
         stand, one row each, with the resolved label; `format` (default: by name) may then also be parquet, datasets
         (a folder) or label-studio.
         """
-        from querist.pipeline.labels import export_labels
+        from querist.pipeline.exchange.labels import export_labels
 
         return export_labels(
             self, Path(file), round=round, holdout=holdout, split=split, format=format, answers=answers
@@ -235,7 +235,7 @@ class Project:
 
     def show_round(self, number: int) -> dict[str, Any]:
         """Everything the record holds about one round. Raises LedgerError for a round that is not there."""
-        from querist.pipeline.round_record import show_round
+        from querist.pipeline.reporting.round_record import show_round
 
         return show_round(self, number)
 
@@ -249,19 +249,19 @@ class Project:
         self, *, repeats: int = 10, jobs: int | None = None, progress: Progress | None = None
     ) -> dict[str, Any]:
         """Replays random sampling on the labels collected so far and records its curve; DataError for too few."""
-        from querist.pipeline.baseline import baseline
+        from querist.pipeline.evaluation.baseline import baseline
 
         return baseline(self, repeats=repeats, jobs=jobs, progress=progress)
 
     def quality(self) -> dict[str, Any] | None:
         """The newest evaluated model on the holdout in detail, by class and by slice; None before the first one."""
-        from querist.pipeline.quality import quality
+        from querist.pipeline.evaluation.quality import quality
 
         return quality(self)
 
     def savings(self) -> dict[str, Any]:
         """What active learning saves against random sampling, a forecast, stopping advice, the control arm's figure."""
-        from querist.pipeline.savings import savings
+        from querist.pipeline.evaluation.savings import savings
 
         return savings(self)
 
@@ -285,7 +285,7 @@ class Project:
 
         Texts of items only where `with_text`.
         """
-        from querist.pipeline.tracking import track
+        from querist.pipeline.reporting.tracking import track
 
         return track(self, system, str(where), with_text=with_text)
 
@@ -302,7 +302,7 @@ class Project:
     def stop(self) -> Any:
         """Why the loop should end by today's settings (a Stop with its reason), or None."""
         from querist.asking import items_left
-        from querist.pipeline.drift_rounds import planned
+        from querist.pipeline.monitoring.drift_rounds import planned
         from querist.stages.evaluation.step import spending
         from querist.stages.evaluation.stopping import Stop, decide
         from querist.store.annotations import effort
@@ -332,7 +332,7 @@ class Project:
         if stop is None and items_left(asked, self.settings) == 0:
             return Stop("budget spent: it does not pay for one more label", "budget_labels")
         if stop is None and self.settings.objective.stop_on and not drifted:
-            from querist.pipeline.advice import advise
+            from querist.pipeline.evaluation.advice import advise
 
             said = (a for a in advise(self, self.settings.objective.stop_on) if a.stop)
             stop = next((Stop(f"advice acted on ({a.which}): {a.reason}", a.which) for a in said), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from querist.pipeline.drift_rounds import query_of
+from querist.pipeline.monitoring.drift_rounds import query_of
 from querist.pipeline.runner import LAST_STEPS, Until, steps_of
 from querist.store import queue
 from querist.store.rounds import get_round, newest_round

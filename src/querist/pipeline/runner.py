@@ -13,7 +13,7 @@ from typing import Any, Literal
 from querist.config.loop import QuerySettings
 from querist.core.hashing import key_of
 from querist.pipeline.conditions import note
-from querist.pipeline.drift_rounds import query_of
+from querist.pipeline.monitoring.drift_rounds import query_of
 from querist.stages.evaluation.step import Evaluation
 from querist.stages.human_labeling.step import HumanLabeling
 from querist.stages.initial_model.step import InitialModel, SeedSet

@@ -17,7 +17,7 @@ from querist.core.errors import DataError, SettingError, ShapeError
 from querist.core.label_sets import EMPTY
 from querist.core.selection import stream
 from querist.core.types import Indices
-from querist.pipeline.random_curves import holdout_key, keep_simulation
+from querist.pipeline.evaluation.random_curves import holdout_key, keep_simulation
 from querist.pipeline.replay import Task, in_parallel, make_strategy, run_one, score_full
 from querist.pools import prices_of
 from querist.stages.evaluation.comparison import TEST, as_json, compare

@@ -170,7 +170,7 @@ def _step_again(
 
 
 def _named(project: Project, name: str, ctx: Context) -> Any:  # Any: each step has inputs and outputs of its own
-    from querist.pipeline.drift_rounds import query_of
+    from querist.pipeline.monitoring.drift_rounds import query_of
     from querist.pipeline.runner import steps_of
     from querist.stages.retraining.step import LearnerChange
 

@@ -13,8 +13,8 @@ from starlette.middleware import Middleware
 from querist import __version__
 from querist.http import problems
 from querist.http.limits import BodyLimit, SafeHeaders
-from querist.pipeline.labeling import Desk
-from querist.pipeline.oidc import Provider
+from querist.pipeline.accounts.oidc import Provider
+from querist.pipeline.human_labeling.labeling import Desk
 from querist.pipeline.project import Project
 from querist.web import auth, label_studio, lead, metrics, oidc, page, record, sign_in, tasks, webhooks
 from querist.web.deliverer import Deliverer

@@ -10,9 +10,9 @@ from ipaddress import ip_address
 from fastapi import Request
 
 from querist.http.problems import Problem
-from querist.pipeline.people import Person, check_binding, count_users, this_user
+from querist.pipeline.accounts.people import Person, check_binding, count_users, this_user
+from querist.pipeline.accounts.sign_in import make_link, of_session, of_token
 from querist.pipeline.project import Project
-from querist.pipeline.sign_in import make_link, of_session, of_token
 from querist.web.sessions import SAFE, cookie_name, csrf_value, same_origin, same_value
 
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:/@\s]+)(:\d{1,5})?", re.IGNORECASE)

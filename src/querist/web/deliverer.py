@@ -9,10 +9,10 @@ from datetime import datetime
 
 from querist.core.errors import QueristError
 from querist.orchestration.notify import orchestrator, tell_due
+from querist.pipeline.exchange.sender import Client, Sender
+from querist.pipeline.exchange.signatures import secret_of
+from querist.pipeline.exchange.webhooks import deliver_due
 from querist.pipeline.project import Project
-from querist.pipeline.sender import Client, Sender
-from querist.pipeline.signatures import secret_of
-from querist.pipeline.webhooks import deliver_due
 
 SECONDS = 1.0
 LOG = logging.getLogger("querist.webhooks")

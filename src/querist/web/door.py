@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from querist.http.problems import respond
-from querist.pipeline.sign_in import follow_link
+from querist.pipeline.accounts.sign_in import follow_link
 from querist.web.auth import Gate
 from querist.web.sessions import set_cookie
 

@@ -12,7 +12,7 @@ from starlette.background import BackgroundTask
 
 from querist.core.errors import DataError
 from querist.http.problems import Problem
-from querist.pipeline.exports import export_answers
+from querist.pipeline.exchange.exports import export_answers
 from querist.pipeline.project import Project
 
 ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet", "datasets": "", "label-studio": ".json"}

@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from querist.core.errors import QueristError
 from querist.http.origin import from_this_machine
 from querist.http.problems import Problem, respond
-from querist.pipeline.label_studio import control_items, pull, without_suggestion
-from querist.pipeline.predictor import Predictor, Subject
+from querist.pipeline.exchange.label_studio import control_items, pull, without_suggestion
+from querist.pipeline.human_labeling.predictor import Predictor, Subject
 from querist.pipeline.project import Project
 from querist.stages.human_labeling.label_studio import find_control, prediction_of
 

@@ -15,10 +15,10 @@ from fastapi.templating import Jinja2Templates
 
 from querist.core.label_sets import EMPTY
 from querist.http.problems import Problem
-from querist.pipeline import lead, review
-from querist.pipeline.agreement import agreement
-from querist.pipeline.exports import FORMATS
-from querist.pipeline.labeling import Desk
+from querist.pipeline.exchange.exports import FORMATS
+from querist.pipeline.human_labeling import lead, review
+from querist.pipeline.human_labeling.agreement import agreement
+from querist.pipeline.human_labeling.labeling import Desk
 from querist.pipeline.project import Project
 from querist.stages.reporting.audiences import Audience
 from querist.stages.reporting.charts import learning_curve_svg
@@ -86,7 +86,7 @@ def router(project: Project, desk: Desk, trainer: Trainer) -> APIRouter:
 
     @pages.get("/report")
     def report(_: Lead, audience: Audience = "lead") -> Response:
-        from querist.pipeline.report import live_report
+        from querist.pipeline.reporting.report import live_report
 
         page, policy = live_report(project, audience)
         alone = f"{policy}; frame-ancestors 'none'"

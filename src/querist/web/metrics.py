@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 from querist.core.addresses import is_loopback
 from querist.core.errors import Busy
 from querist.http.problems import Problem, documented
-from querist.pipeline.alerting import Fired, receive_alerts
+from querist.pipeline.accounts.people import Person
 from querist.pipeline.metrics.exposition import CONTENT_TYPE, exposition
-from querist.pipeline.people import Person
+from querist.pipeline.monitoring.alerting import Fired, receive_alerts
 from querist.pipeline.project import Project
 from querist.web.people import Visitor, lead, needs
 from querist.web.repeats import Repeatable, once

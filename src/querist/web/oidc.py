@@ -10,8 +10,8 @@ from fastapi.responses import RedirectResponse
 
 from querist.core.errors import AccountError, ServiceError, SignatureError
 from querist.http.attempts import Attempts
-from querist.pipeline import identities
-from querist.pipeline.oidc import Provider, Visit
+from querist.pipeline.accounts import identities
+from querist.pipeline.accounts.oidc import Provider, Visit
 from querist.pipeline.project import Project
 from querist.web.auth import Gate
 from querist.web.sign_in import MINUTES, PER_ADDRESS

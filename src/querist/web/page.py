@@ -13,7 +13,7 @@ from markupsafe import Markup
 from querist.core.hashing import key_of
 from querist.core.label_sets import EMPTY
 from querist.http.problems import respond
-from querist.pipeline.labeling import Desk
+from querist.pipeline.human_labeling.labeling import Desk
 from querist.web.people import Forbidden, opens_page
 from querist.web.texts import texts
 

@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from querist.http.problems import Problem
-from querist.pipeline.people import Person
+from querist.pipeline.accounts.people import Person
 from querist.store.accounts import Role
 from querist.web.sessions import given_csrf
 

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from querist.http.problems import documented
 from querist.pipeline import record
-from querist.pipeline.people import Person
-from querist.pipeline.predictor import Predictor, Subject
+from querist.pipeline.accounts.people import Person
+from querist.pipeline.human_labeling.predictor import Predictor, Subject
 from querist.pipeline.project import Project
-from querist.pipeline.round_record import metrics_by_round, show_round
+from querist.pipeline.reporting.round_record import metrics_by_round, show_round
 from querist.store.annotations import page_of_annotations
 from querist.store.rounds import list_queries
 from querist.web.downloads import download

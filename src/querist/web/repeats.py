@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from querist.core.hashing import key_of
 from querist.http.problems import Problem
-from querist.pipeline.people import Person
+from querist.pipeline.accounts.people import Person
 from querist.pipeline.project import Project
 from querist.store import requests
 

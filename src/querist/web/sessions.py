@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import Request, Response
 
 from querist.core.hashing import key_of
-from querist.pipeline.sign_in import SESSION_DAYS
+from querist.pipeline.accounts.sign_in import SESSION_DAYS
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from querist.core.errors import AccountError
 from querist.http.attempts import Attempts
-from querist.pipeline import sign_in
+from querist.pipeline.accounts import sign_in
 from querist.pipeline.project import Project
 from querist.web.auth import Gate
 from querist.web.people import Visitor

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from querist.core.errors import SnapshotCorrupt
 from querist.http.problems import Problem, documented
-from querist.pipeline.labeling import MOST_AT_ONCE, Answer, Desk
-from querist.pipeline.people import Person
+from querist.pipeline.accounts.people import Person
+from querist.pipeline.human_labeling.labeling import MOST_AT_ONCE, Answer, Desk
 from querist.web.people import Annotator, annotator
 from querist.web.reasons import phrase
 from querist.web.repeats import Repeatable, once

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from querist.core.errors import MissingExtra, ServiceError
 from querist.pipeline.demo import FOR_PEOPLE, HOLDOUT
-from querist.pipeline.lead import overview
+from querist.pipeline.human_labeling.lead import overview
 from querist.pipeline.project import Project
 from querist.web.film import HEIGHT, WIDTH, Shot, check_output, write_film
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from querist.core.errors import DataError, Replayed, SignatureError
 from querist.http.problems import Problem, documented
+from querist.pipeline.exchange.signatures import HEADER
+from querist.pipeline.exchange.webhooks import Received, receive_labels
 from querist.pipeline.project import Project
-from querist.pipeline.signatures import HEADER
-from querist.pipeline.webhooks import Received, receive_labels
 from querist.web.tasks import STORABLE
 
 Text = Annotated[str, Field(min_length=1, max_length=1_000, pattern=STORABLE)]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from querist import __version__
 from querist.config.loop import ObjectiveSettings
-from querist.pipeline.drift_status import CHECK, alarm_of
 from querist.pipeline.metrics.catalogue import SECONDS_UP_TO
+from querist.pipeline.monitoring.drift_status import CHECK, alarm_of
 from querist.pipeline.record import trained_in
 from querist.stages.evaluation.step import spending
 from querist.store import pace, queue
