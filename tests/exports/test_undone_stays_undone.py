@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from querist.pipeline.exchange.exports import answer_rows
 from querist.pipeline.human_labeling.review import rule, rulings, take_back
 from querist.pipeline.project import Project
 from querist.stages.human_labeling.step import standing
-from querist.stages.human_labeling.undone import undone
+from querist.stages.human_labeling.undone import act_of, newest_of, undone
 from querist.store.annotations import Annotation, list_annotations
 
 Say = Callable[..., str]
@@ -120,3 +121,23 @@ def test_a_ruling_that_was_taken_back_does_not_come_back_as_an_answer(
     assert waiting.import_labels(file)["added"] == 0
     assert rulings(waiting) == []
     assert answer_rows(waiting, unanswered=False) == []
+
+
+@pytest.mark.parametrize("by", ["lea", "root"])
+@pytest.mark.parametrize("sure", ["at,2099-01-01T00:00:00+00:00", "annotation_id,brand-new-1"])
+def test_a_lead_whose_ruling_was_taken_back_may_answer_the_same(
+    waiting: Project, asked: list[str], tmp_path: Path, by: str, sure: str
+) -> None:
+    rule(waiting, asked[0], "pos", by="lea")
+    take_back(waiting, asked[0], by=by)
+    file, (column, value) = tmp_path / "labels.csv", sure.split(",")
+    file.write_text(f"id,label,annotator,{column}\n{asked[0]},pos,lea,{value}\n")
+    assert [waiting.import_labels(file)["added"] for _ in range(2)] == [1, 0]
+    assert [row["label"] for row in answer_rows(waiting, unanswered=False)] == ["pos"]
+
+
+def test_the_newest_of_an_act_is_its_undo_whoever_undid_it() -> None:
+    first, second, back = answer("1"), answer("2", "neg", supersedes="1"), undo("3", "2", "root")
+    assert newest_of([first, second, back]) == {act_of(first): back}
+    assert newest_of([first, second, undo("3", "1")]) == {act_of(first): second}, "the correction stands"
+    assert newest_of([undo("3", "nothing")]) == {}

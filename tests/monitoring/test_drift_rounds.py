@@ -255,6 +255,21 @@ def test_the_log_is_read_window_by_window_and_its_items_become_queries(
     assert {test["name"] for test in found["checks"][0]["tests"]} >= {"ks_lengths", "unseen_words", "mmd"}
 
 
+def test_the_same_drifted_items_night_after_night_are_two_windows_in_a_row(
+    monitored: Project, drifted: Path, tmp_path: Path
+) -> None:
+    same = tmp_path / "hundred.csv"
+    same.write_text("".join(drifted.read_text().splitlines(keepends=True)[:101]))
+    said = []
+    for night in range(2):
+        serve(monitored, tmp_path / "log", same, start=night * 24 * 3600)
+        found = check(monitored, log=tmp_path / "log", start_round=False)
+        said.append((len(found["checks"]), found["alert"] is not None))
+    assert said == [(1, False), (1, True)]
+    moved = (tmp_path / "log").rename(tmp_path / "moved")
+    assert check(monitored, log=moved, start_round=False)["checks"] == [], "the same windows under another path"
+
+
 def test_a_log_without_texts_alarms_and_says_what_is_missing(monitored: Project, drifted: Path, tmp_path: Path) -> None:
     serve(monitored, tmp_path / "log", drifted, start=0, texts=False)
     found = check(monitored, log=tmp_path / "log")

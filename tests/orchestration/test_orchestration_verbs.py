@@ -7,13 +7,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from machines import free_port
 
 from querist.cli import cli
 from querist.config import parse
@@ -193,7 +193,7 @@ def test_the_days_since_the_last_training_are_those_of_the_clock(folder: Path, r
     assert verification.verify(project, 2)["same"]
 
 
-def test_a_dead_orchestrator_is_tried_again_for_ever(project: Project, free_port: Callable[[], int]) -> None:
+def test_a_dead_orchestrator_is_tried_again_for_ever(project: Project) -> None:
     pytest.importorskip("httpx", reason="the extra web is not installed")
     path = project.folder / "querist.toml"
     path.write_text(f'{path.read_text()}\n[orchestration]\nairflow_url = "http://127.0.0.1:{free_port()}"\n')

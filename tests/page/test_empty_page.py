@@ -36,7 +36,7 @@ def test_each_reason_is_said_in_words(site: Any, visit: Visit) -> None:
 
     assert said(None, state="loading").startswith("Loading")
     assert "as soon as the server answers" in said(None, state="offline")
-    assert "Items with other people: 3. The next round opens when" in said({"with_others": 3})
+    assert "Items that wait for other people: 3. The next round opens when" in said({"with_others": 3})
     assert "a lead opens the next round" in said({"with_others": 3}, itself=False)
     assert "other tabs of yours: 2" in said({"in_other_tabs": 2, "with_others": 3})
     assert "training, for 2 min now" in said({"state": "training", "seconds": 119, "step": "retraining"})
@@ -68,7 +68,9 @@ def test_a_page_starts_by_itself_when_items_come(
     )
     first.wait_for_timeout(500)
     page = second.open(ready=False)
-    expect(page.locator("#item")).to_contain_text("Items with other people: 200. When they are answered, a lead")
+    expect(page.locator("#item")).to_contain_text(
+        "Items that wait for other people: 200. When they are answered, a lead"
+    )
     first.close()  # gives its own twenty back
     expect(page.locator("#item .text")).to_be_visible()
     assert second.complaints == []

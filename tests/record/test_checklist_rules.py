@@ -80,6 +80,7 @@ IMAGE = ["deploy/Dockerfile"]
         (8, {"evaluated": 5, "logged": 4}, "amber", "4 of 5"),
         (8, {"evaluated": 5, "logged": 5}, "green", "5 of 5"),
         (9, {}, "red", "add deploy/Dockerfile"),
+        (9, {"several_labels": True}, "amber", "not deployed by querist yet"),
         (9, {"image_files": IMAGE}, "amber", "no file in deploy names an image of version 1.2.3"),
         (9, {"image_files": IMAGE, "image_tagged": IMAGE[0]}, "green", "deploy/Dockerfile names version 1.2.3"),
         (10, {}, "red", "no report is written"),

@@ -42,6 +42,7 @@ def test_random_sampling_is_priced_as_a_label_of_this_project() -> None:
     drawn = charts(sample_findings(), ["learning-curve-money"])["learning-curve-money"]
     random = [row for row in drawn.rows if row["curve"] == "random"]
     assert random[0]["money"] == pytest.approx(0.08 * 300)
+    assert "at 24 EUR to" in drawn.words
 
 
 def test_the_savings_chart_says_both_numbers_of_labels() -> None:

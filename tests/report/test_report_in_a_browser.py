@@ -84,6 +84,13 @@ def test_the_nearest_point_tells_its_figures_to_pointer_and_keyboard(browser: An
     assert tip.inner_text().startswith("round 0: macro-F1 0.710 (0.690 to 0.730), 300 labels")
     page.keyboard.press("ArrowRight")
     assert tip.inner_text().startswith("round 1:")
+    for key in ("Alt+ArrowLeft", "Control+Home", "Meta+ArrowLeft"):
+        page.evaluate(
+            "addEventListener('keydown', event => { window.taken = event.defaultPrevented; }, { once: true })"
+        )
+        chart.dispatch_event("keydown", pressed(key))
+        assert page.evaluate("window.taken") is False, f"{key} is the browser's own"
+        assert tip.inner_text().startswith("round 1:")
     page.keyboard.press("Escape")
     assert tip.inner_text() == ""
     page.close()
@@ -101,6 +108,22 @@ def test_a_series_can_be_put_away_and_brought_back(browser: Any, page_file: Path
     page.close()
 
 
+def test_a_point_of_a_series_that_was_put_away_tells_nothing(browser: Any, page_file: Path) -> None:
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+    figure = page.locator("#curve figure").first
+    chart, tip = figure.locator("svg"), page.locator("#curve .tip").first
+    page.keyboard.press("Tab")
+    chart.focus()
+    page.keyboard.press("End")
+    assert tip.inner_text().startswith("round 4")
+    figure.get_by_role("button", name="this project").press("Enter")
+    assert tip.inner_text() == ""
+    chart.focus()
+    assert tip.inner_text() == ""
+    page.close()
+
+
 def test_without_scripts_points_tell_their_figures_by_their_titles(browser: Any, page_file: Path) -> None:
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(page_file.as_uri())
@@ -114,6 +137,11 @@ def test_the_page_prints_to_paper(browser: Any, page_file: Path) -> None:
     page.goto(page_file.as_uri())
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
     page.close()
+
+
+def pressed(key: str) -> dict[str, Any]:
+    modifier, name = key.split("+")
+    return {"key": name, {"Alt": "altKey", "Control": "ctrlKey", "Meta": "metaKey"}[modifier]: True, "cancelable": True}
 
 
 def _light(colour: str) -> float:

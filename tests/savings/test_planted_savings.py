@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from querist.stages.evaluation.bounded import Bounded
 from querist.stages.evaluation.savings import (
     Baseline,
     Needed,
@@ -126,6 +128,59 @@ def test_a_dip_of_the_baseline_does_not_make_the_curve_fall():
     assert (np.diff(random.mean) >= 0).all()
 
 
+def test_who_looks_at_20_rounds_near_a_ceiling_is_told_right_on_the_logit_scale():
+    """Each run comes to the ceiling at its own time, and some come late: on the scale of the values, far too many of
+    these are called lost."""
+    bounded, wrong = Bounded(0, 1, 200), Counter[str]()
+    rng = np.random.default_rng(11)
+    for _ in range(200):
+        late = 2.5 * rng.normal(size=(6, 1)) + 0.3 * rng.normal(size=(6, len(LABELS)))
+        curves = np.round(200 / (1 + np.exp(-(LABELS / 300 + 2 + late)))) / 200
+        for scale, bounds in (("values", None), ("logits", bounded)):
+            random = band(Baseline(LABELS, curves[:5], 1000, bounded=bounds))
+            told = {judge(random, value, labels).kind for value, labels in zip(curves[5], LABELS, strict=True)}
+            wrong[scale] += bool(told & {"saved", "lost"})
+    assert binomtest(wrong["values"], 200, 0.05, alternative="greater").pvalue < 0.01, wrong
+    assert binomtest(wrong["logits"], 200, 0.05, alternative="greater").pvalue > 0.01, wrong
+
+
+def test_runs_that_are_alike_leave_room_for_an_item_of_the_holdout():
+    alike = Baseline(LABELS, np.full((3, 20), 0.9), 1000)
+    assert judge(band(alike), 0.9 + 1e-12, 500).kind == "no_difference"
+    random = band(replace(alike, bounded=Bounded(0, 1, 100)))
+    said = [judge(random, value, 500).kind for value in (0.88, 0.89, 0.91, 0.92)]
+    assert said == ["lost", "no_difference", "no_difference", "saved"]
+
+
+def test_the_band_of_a_bounded_metric_ends_half_an_item_beyond_its_bounds():
+    random = whole(band(Baseline(LABELS, np.linspace([0.0] * 20, [1.0] * 20, 5), 1000, bounded=Bounded(0, 1, 50))))
+    assert random.under.min() >= -0.01
+    assert random.over.max() <= 1.01
+
+
+@given(st.floats(0, 1), st.integers(1, 10_000))
+def test_a_bounded_value_comes_back_from_its_logit(share, n_items):
+    for least, largest in ((0.0, 1.0), (-1.0, 1.0), (-1.0, 0.0)):
+        bounded = Bounded(least, largest, n_items)
+        value = np.array([least + share * (largest - least)])
+        assert bounded.values(bounded.logits(value)) == pytest.approx(value, abs=1e-9)
+    assert Bounded(0, 1, 9).logits(np.array([0.0, 0.5, 1.0])) == pytest.approx([-np.log(19), 0, np.log(19)])
+
+
+@pytest.mark.parametrize("where", ["reached", "curve"])
+def test_of_what_is_not_a_number_nothing_is_known(where):
+    curves = runs(np.random.default_rng(0), 5)
+    if where == "curve":
+        curves[1, 3] = np.nan
+    found = judge(band(Baseline(LABELS, curves, 1000)), np.nan if where == "reached" else 0.8, 500)
+    assert (found.kind, found.why, found.needed) == ("unknown", "undefined", Needed(None, None, None))
+
+
+def test_runs_that_begin_beyond_what_was_measured_are_refused():
+    with pytest.raises(ValueError, match="measured to 40 labels begin at 50"):
+        band(Baseline(LABELS, np.zeros((3, 20)), 40))
+
+
 def test_two_runs_are_too_few():
     with pytest.raises(ValueError, match="2 runs"):
         band(Baseline(LABELS, np.zeros((2, 20)), 1000))
@@ -188,8 +243,9 @@ def test_who_looks_at_20_rounds_is_told_of_a_difference_that_is_none_in_5_of_100
 def test_the_band_of_a_whole_run_is_bonferronis_at_most_and_that_of_one_look_at_least():
     rng = np.random.default_rng(5)
     free, bound = (band(Baseline(LABELS, runs(rng, 30, follow=follow), 1000)) for follow in (0.0, 0.999))
-    assert 1 < bound.wider < free.wider < 1.7, "t of 1 - 0.05/40 over t of 1 - 0.05/2 is 1.54 to 1.7 here"
-    np.testing.assert_allclose(whole(free).half, free.half * free.wider)
+    wider = [(whole(random).over - random.centre) / (random.over - random.centre) for random in (bound, free)]
+    assert np.ptp(wider, axis=1) == pytest.approx(0)
+    assert 1 < wider[0][0] < wider[1][0] < 1.7, "t of 1 - 0.05/40 over t of 1 - 0.05/2 is 1.54 to 1.7 here"
 
 
 def test_half_of_the_labels_is_seen():

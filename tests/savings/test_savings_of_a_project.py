@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,12 @@ LABELS = np.arange(10, 410, 10)
 
 
 @pytest.fixture
-def project(start: Callable[..., Project]) -> Project:
+def project(start: Callable[..., Project], reviews: Path) -> Project:
+    """Every sixth review says the opposite of its label, so that random sampling may do better than what is reached."""
+    opposite = {",pos,": ",neg,", ",neg,": ",pos,"}
+    lines = reviews.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[6::6] = [re.sub(",pos,|,neg,", lambda found: opposite[found[0]], line) for line in lines[6::6]]
+    reviews.write_text("".join(lines), encoding="utf-8")
     made = start(objective="cost_per_label = 0.5\nseconds_per_label = 36")
     made.run(rounds=6, oracle="label")
     return made
@@ -144,7 +150,7 @@ def test_where_random_began_better_the_sentence_says_at_most(project: Project) -
 def test_beyond_the_measured_curve_at_least_is_all_that_is_said(project: Project) -> None:
     value, _ = reached(project)
     labels = np.arange(20, 101, 10)
-    plant(project, lambda n: value + 0.05 - 0.6 / n**0.5, labels=labels, spread=0.0005)
+    plant(project, lambda n: value + 0.03 - 0.6 / n**0.5, labels=labels, spread=0.0005)
     verdict = project.savings()["verdict"]
     assert (verdict["kind"], verdict["random_labels"]) == ("saved", {"value": None, "low": 100, "high": None})
     assert verdict["sentence"].endswith(

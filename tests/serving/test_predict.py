@@ -115,10 +115,10 @@ def test_a_slow_model_gives_504_and_a_full_queue_503(serve, monkeypatch: pytest.
     predict = ServedModel.predict
 
     def slow(self: ServedModel, items: object) -> object:
-        time.sleep(0.6)
+        time.sleep(1.5)
         return predict(self, items)
 
-    with serve(queue_items=1, request_seconds=0.3) as client:
+    with serve(queue_items=1, request_seconds=1.0) as client:
         monkeypatch.setattr(ServedModel, "predict", slow)
         with ThreadPoolExecutor(6) as people:
             answers = list(people.map(lambda _: client.post("/v1/predict", json=GOOD), range(6)))
@@ -138,6 +138,22 @@ def test_a_model_that_fails_says_what_kind_of_failure_and_nothing_of_the_item(
         answer = client.post("/v1/predict", json={"text": "my secret"})
     assert answer.status_code == 500
     assert answer.json()["detail"] == "the model failed on this request (ValueError)"
+
+
+def test_a_model_that_loses_an_item_gives_nobody_the_answer_to_another_request(
+    serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict = ServedModel.predict
+    with serve() as client:
+        monkeypatch.setattr(ServedModel, "predict", lambda self, items: predict(self, items[:1]))
+        assert client.post("/v1/predict", json={"items": [GOOD, BAD]}).status_code == 500
+        assert client.post("/v1/predict", json=GOOD).status_code == 200
+
+
+def test_an_item_weighs_its_characters_and_an_image_more_than_the_event_loop_takes() -> None:
+    assert switch.weigh({"text": "great"}) == 105
+    assert switch.weigh({"columns": {"title": "great", "stars": 4.5, "seen": None}}) == 125
+    assert switch.weigh({"image": b"GIF89a"}) == float("inf")
 
 
 def test_not_ready_before_a_version_is_current_and_ready_once_it_is(deployed) -> None:

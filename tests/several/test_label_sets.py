@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +12,8 @@ from pydantic import ValidationError
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, hamming_loss, log_loss
 
 from querist.config.data import DataSettings
-from querist.core.errors import SettingError, ShapeError, UnknownName
-from querist.core.label_sets import EMPTY, LabelSets, label_of, predicted, rarest
+from querist.core.errors import DataError, SettingError, ShapeError, UnknownName
+from querist.core.label_sets import EMPTY, LONGEST, LabelSets, label_of, predicted, rarest
 from querist.core.selection import stream
 from querist.models.one_vs_rest import OneVsRest
 from querist.models.persistence import dump, load
@@ -20,7 +22,7 @@ from querist.stages.evaluation.metrics import check, measure
 from querist.stages.evaluation.paired import swapped
 from querist.stages.evaluation.slices import slices
 from querist.stages.human_labeling.agreement import alpha_of_sets, krippendorff_alpha, masi
-from querist.stages.human_labeling.resolve import Vote, resolve
+from querist.stages.human_labeling.resolve import Method, Vote, resolve, sort_out
 
 SETS = LabelSets(";")
 NAMES = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters=";"), min_size=1, max_size=8).map(
@@ -50,6 +52,10 @@ def test_cells_are_read_as_people_write_them() -> None:
     assert SETS.names('["b", "a"]') == ("a", "b")
     assert SETS.names("(none)") == SETS.names("[]") == ()
     assert SETS.names("[sic]") == ("[sic]",)
+    for cell in ("", " ", ";", " ; ; ", "[null]", "[[]]", '["a", " "]', "[1]", "[NaN]"):
+        assert SETS.read(cell) is None, cell
+        with pytest.raises(DataError, match="names no label"):
+            SETS.names(cell)
     assert (SETS.join([]), SETS.join(["b", "a"])) == ("(none)", "a;b")
 
 
@@ -57,6 +63,12 @@ def test_cells_are_read_as_people_write_them() -> None:
 def test_a_class_that_could_be_taken_for_a_set_is_refused(name: str) -> None:
     with pytest.raises(SettingError, match="label_map"):
         SETS.check(["fine", name])
+
+
+def test_classes_that_are_too_long_together_are_refused() -> None:
+    with pytest.raises(SettingError, match="shorten"):
+        SETS.check(["a", "b" * (LONGEST - 1)])
+    SETS.check(["a", "b" * (LONGEST - 2)])
 
 
 @pytest.mark.parametrize("sign", ["", "ab", "x", " ", "(", "\n", '"'])
@@ -158,6 +170,32 @@ def test_people_are_heard_on_each_label_by_itself() -> None:
     assert resolve(nothing, sets=SETS) == {"i": "(none)", "j": None, "k": "(none)"}
     for method in ("dawid_skene", "weighted"):
         assert resolve(votes, method=method, sets=SETS) == {"i": "b"}
+
+
+def test_that_no_label_fits_is_said_by_somebody_or_not_at_all() -> None:
+    votes = [Vote("i", who, label, who) for who, label in (("ann", "a"), ("bob", "b"), ("cyd", "c;d"))]
+    assert resolve(votes, sets=SETS) == {"i": "c;d"}, "a tie: the newest"
+    assert resolve([*votes, Vote("i", "dan", None, "dan")], sets=SETS) == {"i": "c;d"}, "a skip is no answer"
+    assert resolve([*votes, Vote("i", "abe", EMPTY, "abe")], sets=SETS) == {"i": EMPTY}
+
+
+VOTE = st.tuples(st.sampled_from("ij"), st.sampled_from("xyz"), st.sets(st.sampled_from("abc")) | st.none())
+
+
+@given(st.lists(VOTE, max_size=12), st.sampled_from(["majority", "weighted", "dawid_skene"]))
+def test_each_label_is_a_question_of_two_classes(said: list[tuple[str, str, set[str] | None]], method: Method) -> None:
+    votes = [Vote(i, who, None if s is None else SETS.join(s), f"{at:02}") for at, (i, who, s) in enumerate(said)]
+    heard = {
+        name: resolve([replace(v, label=v.label and str(name in v.label.split(";"))) for v in votes], method=method)
+        for name in "abc"
+    }
+    wanted = {}
+    for item, last in sort_out(votes)[0].items():
+        labels = [vote.label for vote in last if vote.label is not None]
+        names = [name for name in "abc" if heard[name][item] == "True"]
+        none_fits = not names and EMPTY in labels
+        wanted[item] = None if not labels else SETS.join(names) if names or none_fits else labels[-1]
+    assert resolve(votes, method=method, sets=SETS) == wanted
 
 
 def test_sets_are_the_nearer_the_more_labels_they_share() -> None:

@@ -77,6 +77,39 @@ def test_answers_go_out_and_come_back_the_same(make: Make, tmp_path: Path, topic
     assert desk.sets is not None
 
 
+@pytest.mark.parametrize("cell", [";", " ; ", "[null]", "[[]]", [""], '["a", ""]'])
+def test_a_cell_that_names_no_label_is_nobodys_none(make: Make, tmp_path: Path, cell: str | list[str]) -> None:
+    project, file = make(labeled=False), tmp_path / "labels.jsonl"
+    project.run()
+    with project.ledger.read() as tx:
+        item = list_queries(tx, 0)[0].item
+    file.write_text(json.dumps({"id": item, "label": cell}) + "\n")
+    with pytest.raises(DataError, match="names no label"):
+        project.import_labels(file)
+    if isinstance(cell, str):
+        desk = Desk(project)
+        desk.lease("bob", "t", 20)
+        assert desk.submit("bob", [Answer("bob-00001", item, cell)])[0][0].status == "refused"
+    assert labels_of(project) == {}
+
+
+def test_cells_that_name_no_label_are_no_classes(make: Make, tmp_path: Path) -> None:
+    cells = [";", "[null]", [None], {"a": 1}, " ", "[]"]
+    file = tmp_path / "more.jsonl"
+    rows = [{"id": f"x{n}", "text": f"text {n}", "topics": cell, "paper": ";"} for n, cell in enumerate(cells)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    project = make()
+    before, classes = project.snapshot.n_items, project.classes()
+    report = project.ingest(file)
+    assert (report.added, report.quarantined) == (2, 4)
+    assert project.classes() == classes
+    sets = project.settings.data.sets
+    codes, names = project.snapshot.labels("label", classes, sets)
+    assert [names[c] if c >= 0 else None for c in codes[before:]] == [None, "(none)"]
+    codes, _ = project.snapshot.labels("paper", project.snapshot.class_names("paper", sets), sets)
+    assert codes[before:].tolist() == [-1, -1], "as an oracle's column it says nothing"
+
+
 def test_a_label_file_with_a_wrong_name_is_refused_whole(make: Make, tmp_path: Path) -> None:
     project = make(labeled=False)
     project.run()
@@ -122,15 +155,16 @@ def test_an_answer_is_stored_in_one_way_and_a_wrong_name_refused(make: Make) -> 
 
 
 def test_swipes_and_what_is_there_for_one_label_alone_are_refused(make: Make) -> None:
-    project = make(more='[labeling]\nswipe = {left = "sport"}')
-    with pytest.raises(SettingError, match="several"):
-        _ = Desk(project).labels
+    with pytest.raises(SettingError, match=r"labeling\.swipe gives the one label"):
+        make("swiped", more='[labeling]\nswipe = {left = "sport"}')
+    project = make()
+    from querist.orchestration.plan import plan_of
     from querist.pipeline.deploy.bundling import build
     from querist.pipeline.deploy.deploying import gate
     from querist.pipeline.evaluation.diagnose import record_label_errors
     from querist.pipeline.monitoring.check import check
 
-    for refused in (record_label_errors, build, gate, check):
+    for refused in (record_label_errors, build, gate, check, lambda one: plan_of(one, shape="event")):
         with pytest.raises(SettingError, match="each item has one label"):
             refused(project)
 

@@ -20,8 +20,8 @@ def test_a_key_is_claimed_kept_and_told(ledger: Ledger) -> None:
         before = digest(tx)
         assert claim(tx, "ada", "k", "body", now=NOW) is None
         assert claim(tx, "ada", "k", "body", now=NOW) == Earlier("body", None, "")
-        keep(tx, "ada", "k", status=200, answer="{}")
-        forget(tx, "ada", "k")
+        keep(tx, "ada", "k", claimed=NOW, status=200, answer="{}")
+        forget(tx, "ada", "k", claimed=NOW)
         assert claim(tx, "ada", "k", "other", now=NOW) == Earlier("body", 200, "{}")
         assert claim(tx, "eve", "k", "other", now=NOW) is None
         assert digest(tx) == before, "no part of what the loop decided"
@@ -30,9 +30,9 @@ def test_a_key_is_claimed_kept_and_told(ledger: Ledger) -> None:
 def test_a_key_is_free_after_a_day_or_when_let_go_of_or_two_minutes_after_a_death(ledger: Ledger) -> None:
     with ledger.begin() as tx:
         claim(tx, "ada", "kept", "body", now=NOW)
-        keep(tx, "ada", "kept", status=200, answer="{}")
+        keep(tx, "ada", "kept", claimed=NOW, status=200, answer="{}")
         claim(tx, "ada", "let go of", "body", now=NOW)
-        forget(tx, "ada", "let go of")
+        forget(tx, "ada", "let go of", claimed=NOW)
         assert claim(tx, "ada", "let go of", "body", now=NOW) is None
         claim(tx, "ada", "dead", "body", now=NOW)
         almost = NOW + timedelta(minutes=2, milliseconds=-1)
@@ -42,6 +42,19 @@ def test_a_key_is_free_after_a_day_or_when_let_go_of_or_two_minutes_after_a_deat
         assert claim(tx, "ada", "dead", "body", now=NOW + timedelta(minutes=2)) is not None, "claimed again"
         assert claim(tx, "ada", "kept", "body", now=NOW + timedelta(hours=23)) is not None
         assert claim(tx, "ada", "kept", "body", now=NOW + timedelta(days=1)) is None
+
+
+def test_whoever_took_so_long_that_another_claimed_the_key_changes_nothing_any_more(ledger: Ledger) -> None:
+    later = NOW + timedelta(minutes=3)
+    with ledger.begin() as tx:
+        claim(tx, "ada", "k", "body", now=NOW)
+        assert claim(tx, "ada", "k", "body", now=later) is None
+        forget(tx, "ada", "k", claimed=NOW)
+        assert claim(tx, "ada", "k", "body", now=later) == Earlier("body", None, ""), "still the second's"
+        keep(tx, "ada", "k", claimed=NOW, status=200, answer="first")
+        assert claim(tx, "ada", "k", "body", now=later) == Earlier("body", None, "")
+        keep(tx, "ada", "k", claimed=later, status=200, answer="second")
+        assert claim(tx, "ada", "k", "body", now=later) == Earlier("body", 200, "second")
 
 
 def test_of_each_caller_the_newest_are_kept(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 from web_client import ByHeader, entry, lease
 
 from querist.core.errors import DataError, LedgerError
 from querist.pipeline.project import Project
-from querist.store import requests
+from querist.store import requests, tables
 from querist.store.annotations import list_annotations
 from querist.web.app import create_app
 
@@ -141,32 +142,53 @@ def test_after_an_error_the_key_is_free_again(client: Client, work: Project, mon
     assert send(client(), file(items)).json()["added"] == 3
 
 
-def test_a_death_between_the_work_and_its_answer_blocks_the_key_for_two_minutes(
-    client: Client, work: Project, monkeypatch: pytest.MonkeyPatch
+def test_an_answer_that_cannot_be_kept_is_given_and_the_key_is_free_after_two_minutes(
+    client: Client, work: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = file(asked(work))
     with monkeypatch.context() as dying:
         dying.setattr(requests, "keep", lambda *_, **__: (_ for _ in ()).throw(LedgerError("gone")))
-        assert send(client(), content).status_code == 500
+        assert send(client(), content).json()["added"] == 3
+    assert "is not on record" in caplog.text
     assert send(client(), content).status_code == 409
     work.clock.now += timedelta(minutes=2)  # type: ignore[attr-defined]  # a Clock
     assert send(client(), content).json()["unchanged"] == 3, "the work was done, and is not done again"
     assert n_annotations(work) == 3
 
 
-def test_answers_of_a_page_may_have_a_key_too(client: Client, work: Project) -> None:
+def test_answers_have_ids_of_their_own_and_one_that_was_refused_may_be_sent_again(
+    client: Client, work: Project
+) -> None:
     (item, *_) = asked(work)
-    body = {"tab": "t", "annotations": [entry(item)]}
-    statuses = [
-        client("ada", "annotator", key=key).post("/api/v1/annotations", json=body).json()["results"][0]["status"]
-        for key in (KEY, KEY, "", "other")
-    ]
-    assert statuses == ["stored", "stored", "known", "known"]
+    body, eve = {"tab": "t", "annotations": [entry(item)]}, client("eve", "annotator")
+    assert eve.post("/api/v1/annotations", json=body).json()["results"][0]["status"] == "refused"
+    client("ada", "annotator").post("/api/v1/tasks/release", json={"tab": "t"})
+    assert item in {task["item"] for task in lease(eve, 20)}
+    statuses = [eve.post("/api/v1/annotations", json=body).json()["results"][0]["status"] for _ in range(2)]
+    assert statuses == ["stored", "known"]
 
 
 def test_the_round_after_is_not_started_by_a_request_that_comes_late(client: Client) -> None:
     first, again = client().post("/api/v1/rounds/next"), client().post("/api/v1/rounds/next")
     assert (first.status_code, first.content) == (200, again.content)
+
+
+def test_two_keys_are_refused_and_who_has_no_token_is_one_caller(client: Client, work: Project) -> None:
+    content = file(asked(work))
+    lea = client(key="")
+    two = lea.post(IMPORT, content=content, headers=[("idempotency-key", "a"), ("idempotency-key", "b")])
+    assert (two.status_code, two.headers["content-type"]) == (400, "application/problem+json")
+    assert {send(client(token=f"Basic {n}"), content).json()["added"] for n in range(3)} == {3}
+    assert [send(client(token=t), content).json()["unchanged"] for t in ("Bearer a", "bearer  a ")] == [3, 3]
+    with work.ledger.read() as tx:
+        assert len(set(tx.execute(select(tables.requests.c.caller)).scalars())) == 2
+
+
+def test_errors_of_an_import_do_not_tell_where_the_file_lay(client: Client, work: Project) -> None:
+    for content in (file(["nobody"]), "id,label\n", "id\n1\n", "\xff"):
+        said = client(key="").post(IMPORT, content=content.encode("latin-1")).json()["detail"]
+        assert said.startswith("the file")
+        assert "labels.csv" not in said
 
 
 @pytest.mark.parametrize("key", ["a b", '"a', 'a"b', "x" * 256, "a\\b"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from querist.config.data import DataSettings, PreprocessingSettings, SplitSettings, StorageSettings
 from querist.config.deploy import DeploySettings
@@ -59,6 +59,12 @@ class Settings(Section):
         default=OrchestrationSettings(), description="Who runs the loop in place of `querist serve`."
     )
     storage: StorageSettings = Field(default=StorageSettings(), description="Where everything is kept.")
+
+    @model_validator(mode="after")
+    def _one_swipe_is_one_label(self) -> Self:
+        if self.data.sets and self.labeling.swipe:
+            raise ValueError('labeling.swipe gives the one label of an item, and data.labels is "several"; remove it')
+        return self
 
 
 def parse(values: dict[str, Any], *, origin: str = "settings") -> Settings:

@@ -14,13 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from querist.core.errors import SettingError, UnknownName
+from querist.core.errors import DataError, SettingError, UnknownName
 from querist.core.types import Codes, Probabilities, Targets
 
 EMPTY = "(none)"
 """The set without a class: somebody looked, and no label fits. A skip is no label at all."""
+LONGEST = 100_000
+"""So many characters at most has the string of a set."""
 LIKELY = 0.5
 """A label with a probability above this is predicted."""
+
+SHOWN = 80
+"""Characters of a wrong cell that an error shows."""
 
 Members = NDArray[np.bool_]
 """(n_items, n_classes) which classes each item has."""
@@ -33,11 +38,24 @@ class LabelSets:
     separator: str
 
     def names(self, text: str) -> tuple[str, ...]:
-        """The names of a set as a cell of a table has it, sorted: "b; a", "(none)", or a JSON list of texts."""
+        """The names of a set as a cell of a table has it, sorted: "b; a", "(none)", or a JSON list of texts.
+
+        Raises DataError for a cell that is no set, such as one of separators alone: nobody said that no label fits.
+        """
+        if (found := self.read(text)) is None:
+            raise DataError(
+                f"{text[:SHOWN]!r} names no label; write names with {self.separator!r} between, or {EMPTY} where no "
+                "label fits"
+            )
+        return found
+
+    def read(self, text: str) -> tuple[str, ...] | None:
+        """As `names`; None for a cell that is no set."""
         if text.startswith("["):
             with suppress(ValueError, RecursionError):
-                return _sorted(map(str, json.loads(text)))
-        return () if text.strip() == EMPTY else _sorted(text.split(self.separator))
+                found = json.loads(text)
+                return _sorted(found) if all(isinstance(name, str) and name.strip() for name in found) else None
+        return () if text.strip() == EMPTY else _sorted(text.split(self.separator)) or None
 
     def join(self, names: Iterable[str]) -> str:
         """The one string of a set, in whatever order its names come."""
@@ -66,7 +84,13 @@ class LabelSets:
         return [self.join(classes[c] for c in np.flatnonzero(row).tolist()) for row in members]
 
     def check(self, classes: Sequence[str]) -> None:
-        """Raises SettingError for a class whose name cannot be told from a set or from its ends."""
+        """Raises SettingError for a class whose name cannot be told from a set or from its ends, and for classes that
+        are too long together."""
+        if (length := len(self.separator.join(classes))) > LONGEST:
+            raise SettingError(
+                f"the {len(classes)} classes have {length} characters together, and an item that has them all may have "
+                f"{LONGEST}; shorten their names with data.label_map"
+            )
         for name in classes:
             if self.separator in name:
                 raise SettingError(

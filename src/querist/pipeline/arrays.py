@@ -58,7 +58,7 @@ def score_multilabel(
     `proba` (n_items, n_labels) holds the probability of each label by itself, so rows need not sum to 1. `measure` is
     margin, entropy, least_confidence or score for each label, joined by the `over` "mean" or "max"; or max_loss,
     mean_max_loss, mmc, cardinality or adaptive for the labels together. The last two need `cardinality`: how many
-    labels a labeled item has on average. Projects take one label an item; this function stands alone.
+    labels a labeled item has on average.
     """
     return multilabel.score(check_independent(proba), measure, over=over, cardinality=cardinality)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ from querist.stages.deploy.bundle import current
 
 Role = Literal["stable", "canary", "shadow"]
 ROLLOUT = "rollout.json"
+ITEM_SIZE, VALUE_SIZE = 100, 10
+"""What an item, and a number in it, takes of the model's time beside its text, in characters."""
 log = logging.getLogger("querist.serving")
 
 
@@ -168,6 +171,7 @@ class Switch:
             max_batch=self._settings.max_batch,
             max_wait=self._settings.max_wait_ms / 1000,
             queue_items=self._settings.queue_items,
+            weigh=weigh,
             observe=self._metrics.batches.observe,
         )
         return Open(model, lane, Traffic(model.classes))
@@ -188,8 +192,18 @@ def predict_parts(model: ServedModel, parts: Sequence[Sequence[RawItem]]) -> lis
         read += found
     if spans:
         batch = model.predict(read)
+        if len(batch.proba) != len(read):  # nobody may get the answer to another request
+            raise RuntimeError(f"the model gave {len(batch.proba)} rows for {len(read)} items")
         answers |= {number: Part(batch, span) for number, span in spans.items()}
     return [answers[number] for number in range(len(parts))]
+
+
+def weigh(item: RawItem) -> float:
+    """Its characters, and some for the item and each value. What an image unpacks to, its bytes do not tell."""
+    if "image" in item:
+        return math.inf
+    values = item["columns"].values() if "columns" in item else [item["text"]]
+    return ITEM_SIZE + sum(len(value) if isinstance(value, str) else VALUE_SIZE for value in values)
 
 
 def _beside(rollout: Rollout, stable: str) -> list[tuple[Role, str]]:

@@ -111,7 +111,7 @@ class Snapshot:
         if column == "label":
             return self.classes
         values = self._values(stored)
-        return values if sets is None else tuple(sorted({name for value in values for name in sets.names(value)}))
+        return values if sets is None else tuple(sorted({name for value in values for name in sets.read(value) or ()}))
 
     def given_labels(
         self, column: str, classes: tuple[str, ...], sets: LabelSets | None
@@ -121,7 +121,8 @@ class Snapshot:
         if sets is None:
             return self._codes(stored, classes), classes
         values, known = self._values(stored), set(classes)
-        joined = [sets.join(names) if known.issuperset(names) else None for names in map(sets.names, values)]
+        read = [sets.read(value) for value in values]
+        joined = [sets.join(names) if names is not None and known.issuperset(names) else None for names in read]
         names = tuple(sorted({text for text in joined if text is not None}))
         code: dict[str | None, int] = {None: -1, **{text: at for at, text in enumerate(names)}}
         number = np.array([*(code[text] for text in joined), -1], dtype=np.int64)

@@ -27,7 +27,8 @@ class Earlier(NamedTuple):
 
 
 def claim(tx: Tx, caller: str, key: str, request: str, *, now: datetime) -> Earlier | None:
-    """What the key stands for; None where it stands for this request from now on, until `keep` or `forget`."""
+    """What the key stands for; None where it stands for this request from now on, until `keep` or `forget`, which are
+    told when it was claimed: whoever took so long that another claimed the key after them changes nothing any more."""
     tx.execute(delete(table).where(table.c.at <= iso(now - KEPT)))
     dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
     row = {"caller": caller, "key": key, "request": request, "status": None, "answer": "", "at": iso(now)}
@@ -46,14 +47,15 @@ def claim(tx: Tx, caller: str, key: str, request: str, *, now: datetime) -> Earl
     return Earlier(found.request, found.status, found.answer)
 
 
-def keep(tx: Tx, caller: str, key: str, *, status: int, answer: str) -> None:
+def keep(tx: Tx, caller: str, key: str, *, claimed: datetime, status: int, answer: str) -> None:
     """The answer that the key stands for from now on."""
-    tx.execute(update(table).where(*_this(caller, key)).values(status=status, answer=answer))
+    mine = *_this(caller, key), table.c.at == iso(claimed)
+    tx.execute(update(table).where(*mine).values(status=status, answer=answer))
 
 
-def forget(tx: Tx, caller: str, key: str) -> None:
-    """The key is free again; an answer that somebody else has given meanwhile stays."""
-    tx.execute(delete(table).where(*_this(caller, key), table.c.status.is_(None)))
+def forget(tx: Tx, caller: str, key: str, *, claimed: datetime) -> None:
+    """The key is free again, unless it has an answer."""
+    tx.execute(delete(table).where(*_this(caller, key), table.c.at == iso(claimed), table.c.status.is_(None)))
 
 
 def _this(caller: str, key: str) -> tuple[ColumnElement[bool], ...]:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from querist.core.errors import DataError, HoldoutError
 from querist.http.problems import documented
 from querist.pipeline import record
 from querist.pipeline.accounts.people import Person
@@ -189,7 +190,10 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"labels.{format}"
             file.write_bytes(data)
-            return Imported(**project.import_labels(file, annotator=person.name, holdout=holdout))
+            try:
+                return Imported(**project.import_labels(file, annotator=person.name, holdout=holdout))
+            except (DataError, HoldoutError) as error:  # where it lay on the server helps nobody
+                raise type(error)(str(error).replace(str(file), "the file")) from None
 
     @api.get("/labels/export", response_class=FileResponse, responses={200: {"content": {"*/*": {}}}})
     def export_labels(

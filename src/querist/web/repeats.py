@@ -1,25 +1,30 @@
 """Requests with an Idempotency-Key: sent again, they get the answer of the first time and change nothing.
 
 After the draft draft-ietf-httpapi-idempotency-key-header. The key belongs to the person and the token. An answer that
-is no success is not kept: nothing was done, so the key is free again.
+is no success is not kept: nothing was done, so the key is free again. What could not be kept is given all the same;
+then the work may be done again: at least once.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
+from querist.core.errors import LedgerError
 from querist.core.hashing import key_of
 from querist.http.problems import Problem
 from querist.pipeline.accounts.people import Person
 from querist.pipeline.project import Project
 from querist.store import requests
 
+LOG = logging.getLogger("querist.repeats")
 AGAIN_SECONDS = "5"
 Key = Annotated[
     str | None,
@@ -35,20 +40,24 @@ Key = Annotated[
 
 @dataclass(frozen=True)
 class Claim:
-    """A key that stands for the request under way."""
+    """A key that stands for the request under way since `at`."""
 
     project: Project
     caller: str
     key: str
+    at: datetime
 
-    def keep(self, response: Response) -> None:
-        with self.project.ledger.begin() as tx:
-            answer = bytes(response.body).decode()
-            requests.keep(tx, self.caller, self.key, status=response.status_code, answer=answer)
-
-    def forget(self) -> None:
-        with self.project.ledger.begin() as tx:
-            requests.forget(tx, self.caller, self.key)
+    def end(self, response: Response | None) -> None:
+        """Keeps the answer; without one the key is free again. What the ledger refuses here undoes no work."""
+        try:
+            with self.project.ledger.begin() as tx:
+                if response is None:
+                    requests.forget(tx, self.caller, self.key, claimed=self.at)
+                else:
+                    status, answer = response.status_code, bytes(response.body).decode()
+                    requests.keep(tx, self.caller, self.key, claimed=self.at, status=status, answer=answer)
+        except LedgerError:
+            LOG.warning("the end of a request with an Idempotency-Key is not on record; its key is free in two minutes")
 
 
 class Given(Exception):
@@ -72,10 +81,10 @@ class Repeatable(APIRoute):
                 return before.response
             except Exception:
                 if claim := getattr(request.state, "claim", None):
-                    await run_in_threadpool(claim.forget)
+                    await run_in_threadpool(claim.end, None)
                 raise
             if claim := getattr(request.state, "claim", None):
-                await run_in_threadpool(claim.keep, response)
+                await run_in_threadpool(claim.end, response)
             return response
 
         return handle
@@ -91,8 +100,12 @@ def once(allowed: Callable[..., Awaitable[Person]]) -> Callable[..., Awaitable[P
 
     async def claimed(request: Request, person: Person = who, key: Key = None) -> Person:
         if key is not None:
-            caller = key_of(person.name, request.headers.get("authorization", ""))
-            claim = Claim(request.app.state.project, caller, key.strip('"'))
+            if len(request.headers.getlist("idempotency-key")) > 1:
+                raise Problem(400, "the request has several Idempotency-Keys; send one")
+            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            caller = key_of(person.name, token.strip() if scheme.lower() == "bearer" else "")
+            project: Project = request.app.state.project
+            claim = Claim(project, caller, key.strip('"'), project.clock())
             await run_in_threadpool(_claim, request, await request.body(), claim)
         return person
 
@@ -101,9 +114,9 @@ def once(allowed: Callable[..., Awaitable[Person]]) -> Callable[..., Awaitable[P
 
 def _claim(request: Request, body: bytes, claim: Claim) -> None:
     parts = [request.method, request.url.path, request.url.query, request.headers.get("content-type", "")]
-    fingerprint, project = key_of(*parts, body), claim.project
-    with project.ledger.begin() as tx:
-        before = requests.claim(tx, claim.caller, claim.key, fingerprint, now=project.clock())
+    fingerprint = key_of(*parts, body)
+    with claim.project.ledger.begin() as tx:
+        before = requests.claim(tx, claim.caller, claim.key, fingerprint, now=claim.at)
     if before is None:
         request.state.claim = claim
     elif before.request != fingerprint:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from querist.core.errors import SnapshotCorrupt
+from querist.core.label_sets import LONGEST
 from querist.http.problems import Problem, documented
-from querist.pipeline.accounts.people import Person
 from querist.pipeline.human_labeling.labeling import MOST_AT_ONCE, Answer, Desk
-from querist.web.people import Annotator, annotator
+from querist.web.people import Annotator
 from querist.web.reasons import phrase
-from querist.web.repeats import Repeatable, once
 from querist.web.trainer import Kind, Trainer
 
 Tab = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$", examples=["t-1"])]
@@ -108,7 +107,7 @@ class AnswerIn(Strict):
 
     id: Id
     item: Item
-    label: str | None = Field(default=None, max_length=10_000)
+    label: str | None = Field(default=None, max_length=LONGEST)
     seconds: float | None = Field(default=None, ge=0, le=1e9, allow_inf_nan=False)
     note: str = Field(default="", max_length=2_000, pattern=STORABLE)
     details: Details = Details()
@@ -146,7 +145,7 @@ class Labels(Strict):
 
 def router(desk: Desk, trainer: Trainer) -> APIRouter:
     responses = documented(401, 403, 408, 413, 422)
-    api = APIRouter(prefix="/api/v1", tags=["tasks"], route_class=Repeatable, responses=responses)
+    api = APIRouter(prefix="/api/v1", tags=["tasks"], responses=responses)
 
     @api.post("/tasks/lease")
     def lease(wanted: LeaseRequest, person: Annotator) -> Leased:
@@ -167,8 +166,8 @@ def router(desk: Desk, trainer: Trainer) -> APIRouter:
         """Gives back what the tab holds, so that others may have it at once."""
         return Released(released=desk.release(person.name, given.tab, given.items))
 
-    @api.post("/annotations", responses=documented(409))
-    def submit(given: Submission, person: Annotated[Person, Depends(once(annotator))]) -> Submitted:
+    @api.post("/annotations")
+    def submit(given: Submission, person: Annotator) -> Submitted:
         """Stores answers. Sending one again is harmless; one that is refused says why and does not stop the others."""
         answers = [Answer(**{**vars(a), "details": a.details.model_dump(exclude_none=True)}) for a in given.annotations]
         results, progress = desk.submit(person.name, answers)

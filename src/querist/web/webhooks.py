@@ -9,12 +9,14 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from querist.core.errors import DataError, Replayed, SignatureError
+from querist.core.label_sets import LONGEST
 from querist.http.problems import Problem, documented
 from querist.pipeline.exchange.signatures import HEADER
 from querist.pipeline.exchange.webhooks import Received, receive_labels
 from querist.pipeline.project import Project
 from querist.web.tasks import STORABLE
 
+Label = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=STORABLE)]
 Text = Annotated[str, Field(min_length=1, max_length=1_000, pattern=STORABLE)]
 
 
@@ -27,7 +29,7 @@ class LabelIn(Strict):
 
     id: Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[\w:.-]+$")]
     item: Text
-    label: Text | None
+    label: Label | None
     annotator: Annotated[str, Field(min_length=1, max_length=200)]
     seconds: float | None = Field(default=None, ge=0, le=1e9, allow_inf_nan=False)
     note: str = Field(default="", max_length=2_000)

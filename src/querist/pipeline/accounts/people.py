@@ -86,10 +86,11 @@ def add_user(project: Project, name: str, role: str, *, password: str | None = N
 
 
 def set_role(project: Project, name: str, role: str, *, by: str) -> None:
-    """Holds from the next request on, for open sessions and tokens, too."""
+    """Holds from the next request on, for open sessions and tokens, too; invitations in another role end."""
     known, now = _role(role), project.clock()
     with project.ledger.begin() as tx:
-        _account(tx, name)
+        if _account(tx, name).role != known:
+            accounts.end_of_person(tx, name, "invitation")
         accounts.change_account(tx, name, role=known)
         audit.note(tx, by, "role changed", now=now, user=name, role=known)
 

@@ -134,4 +134,5 @@ def _made(
     """Without the points at which a run's metric is undefined."""
     values = np.array(curves, dtype=float)
     defined = np.isfinite(values).all(axis=0)
-    return Baseline(labels[defined], values[:, defined], measured_to, population)
+    known = labels[defined]
+    return Baseline(known, values[:, defined], min(measured_to, known[-1]) if len(known) else measured_to, population)

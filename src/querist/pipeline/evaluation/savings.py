@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from math import hypot
+from dataclasses import asdict, dataclass, replace
+from math import hypot, isfinite
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from querist.asking import items_left
 from querist.config import Settings
@@ -13,7 +15,8 @@ from querist.pipeline.evaluation.control import control_quality
 from querist.pipeline.evaluation.outlook import best_value, outlook, sign_of, stopping
 from querist.pipeline.evaluation.random_curves import RandomCurve, holdout_key, random_curves, too_few
 from querist.stages.evaluation import savings as figures
-from querist.stages.evaluation.metrics import bounds
+from querist.stages.evaluation.bounded import Bounded
+from querist.stages.evaluation.metrics import bounds, one_class
 from querist.stages.evaluation.step import spending
 from querist.stages.reporting import verdicts
 from querist.store.analyses import Analysis, list_analyses
@@ -36,6 +39,14 @@ class Rates:
 
     money: float | None
     hours: float | None
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What the newest model was measured on; `n_items` of the class that the metric is about, of all without one."""
+
+    key: str
+    n_items: int
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ def savings(project: Project, asked: Effort | None = None) -> dict[str, Any]:
     pool_left = int(evaluated[-1].result["pool_left"]) if evaluated else 0
     curves = random_curves(simulations, baselines, settings, snapshot)
     enough = [found for found in curves if not too_few(found)] if rounds else []
-    holdout = _holdout(project, measured[-1]) if enough and measured else None
+    holdout = _holdout(project, measured[-1], objective.metric) if enough and measured else None
     judged = [_judge(found, rounds[-1], settings, holdout) for found in enough]
     chosen = next((j for j in judged if j.kind != "unknown"), judged[0] if judged else None)
     return {
@@ -82,21 +93,31 @@ def savings(project: Project, asked: Effort | None = None) -> dict[str, Any]:
     }
 
 
-def _judge(found: RandomCurve, newest: Metric, settings: Settings, holdout: str | None) -> Judged:
+def _judge(found: RandomCurve, newest: Metric, settings: Settings, holdout: Holdout | None) -> Judged:
     sign, labels = sign_of(newest.name), newest.n_labels
-    random = figures.extrapolate(found.baseline, FURTHER * labels, limit=best_value(newest.name))
+    known = found.baseline if holdout is None else replace(found.baseline, bounded=_bounded(newest.name, holdout))
+    random = figures.extrapolate(known, FURTHER * labels, limit=best_value(newest.name))
     band = figures.band(random, settings.evaluation.confidence)
     said = figures.judge(band, sign * newest.value, labels)
     return Judged(found, band, said, _why_unknown(found, said, holdout))
 
 
-def _holdout(project: Project, measured: Analysis) -> str:
+def _holdout(project: Project, measured: Analysis, metric: str) -> Holdout:
     arrays = project.artifacts.get_arrays(measured.result["predictions"])
-    return holdout_key(arrays["positions"], arrays["codes"], measured.result["classes"])
+    codes, classes = arrays["codes"], measured.result["classes"]
+    of = one_class(metric, classes)
+    its = np.ones(len(codes)) if of is None else codes[:, of] if codes.ndim == 2 else codes == of
+    return Holdout(holdout_key(arrays["positions"], codes, classes), max(int(its.sum()), 1))
 
 
-def _why_unknown(found: RandomCurve, said: figures.Judged, holdout: str | None) -> str:
-    if found.holdout != holdout:
+def _bounded(metric: str, holdout: Holdout) -> Bounded | None:
+    """The scale of the metric's values as they are read here, higher-is-better; None where it has no bounds."""
+    least, largest = sorted(sign_of(metric) * bound for bound in bounds(metric))
+    return Bounded(least, largest, holdout.n_items) if isfinite(largest - least) else None
+
+
+def _why_unknown(found: RandomCurve, said: figures.Judged, holdout: Holdout | None) -> str:
+    if found.holdout != (holdout and holdout.key):
         again = "querist simulate" if found.source == "simulation" else "querist baseline"
         return f"the curve of random sampling was measured on another holdout than the newest model; repeat `{again}`"
     first, measured_to = found.baseline.labels[0], found.baseline.measured_to
@@ -105,6 +126,7 @@ def _why_unknown(found: RandomCurve, said: figures.Judged, holdout: str | None) 
         "": "",
         "begins": f"the curve of random sampling begins at {first:,.0f} labels",
         "falls": "the curve of random sampling falls, and cannot be read backwards",
+        "undefined": "what was reached is no number",
         "extrapolated": f"random sampling was measured up to {measured_to:,.0f} labels, and not further{guess}",
     }[said.why]
 

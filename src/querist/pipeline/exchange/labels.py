@@ -21,7 +21,7 @@ from querist.pipeline.exchange.label_files import WORKSHEETS, format_of, read_ro
 from querist.snapshots.payload import payloads
 from querist.snapshots.snapshot import POOL, SPLITS
 from querist.stages.human_labeling.step import standing
-from querist.stages.human_labeling.undone import Act, act_of, undone
+from querist.stages.human_labeling.undone import Act, act_of, newest_of, undone
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, annotations_of, find_annotations, list_annotations
 from querist.store.ledger import Tx, iso
@@ -58,9 +58,13 @@ class Places:
             if given and given not in self.classes:
                 raise ValueError(f"label {given!r} is not among {list(self.classes)}; add it to data.classes")
             return given or None
-        if given is None or given == "":
+        text = json.dumps(given) if isinstance(given, list) else "" if given is None else str(given)
+        if not text.strip():
             return None
-        names = list(map(str, given)) if isinstance(given, list) else list(self.sets.names(str(given)))
+        try:
+            names = self.sets.names(text)
+        except DataError as error:
+            raise ValueError(str(error)) from None
         if strange := [name for name in names if name not in self.classes]:
             raise ValueError(f"label {strange[0]!r} is not among {list(self.classes)}; add it to data.classes")
         return self.sets.join(names)
@@ -103,7 +107,7 @@ def take_labels(
     queue.line_up(tx, items)
     known, asked = annotations_of(tx, items), get_queries(tx, items)
     gold = {item for item, query in asked.items() if query.payload.get("gold")}
-    newest, ended = {act_of(a): a for a in known}, undone(known)
+    newest, ended = newest_of(known), undone(known)
     by_id = {a.id: a for a in _by_id(tx, [str(row["annotation_id"]) for _, row in rows if row.get("annotation_id")])}
     by_id |= {a.id: a for a in known}
     answered: set[Act] = set()

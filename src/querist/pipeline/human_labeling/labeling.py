@@ -63,8 +63,6 @@ class Desk:
     def labels(self) -> list[dict[str, str]]:
         """[{"name", "key"}]: keys from the settings, the others 1 to 9 and then letters that are free."""
         names, given = self.project.classes(), self.settings.keys
-        if self.sets and self.settings.swipe:
-            raise SettingError('labeling.swipe gives the one label of an item, and data.labels is "several"; remove it')
         for setting, named in (("keys", set(given)), ("swipe", set(self.settings.swipe.values()))):
             if strange := sorted(named - set(names)):
                 raise SettingError(
@@ -146,7 +144,8 @@ class Desk:
     def _is_label(self, label: str, names: Collection[str]) -> bool:
         if self.sets is None:
             return label in names
-        return bool(label.strip()) and set(self.sets.names(label)) <= set(names)
+        said = self.sets.read(label)
+        return said is not None and set(said) <= set(names)
 
     def _as_stored(self, label: str | None, names: Collection[str]) -> str | None:
         """A set of labels in the one way it is written, in whatever order they were given."""

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Window:
     """`sample` beside what the `reference` can be compared with; `where` finds its rows again, `key` names their
-    content; `texts` (n,) where they are known."""
+    content and, of a log, its times: the same items met again on another day are news, a file read again is not;
+    `texts` (n,) where they are known."""
 
     reference: Sample
     sample: Sample
@@ -74,7 +75,8 @@ def log_windows(
         kept, sample = comparable(reference.sample, part)
         where = {"log": str(folder), "version": model.version, "from": _iso(part.at[0]), "to": _iso(part.at[-1])}
         texts = [item_values(item).get("text", "") for item in part.items] if all(part.items) else []
-        yield Window(kept, sample, where, key_of(sample.proba, sample.embeddings), texts if any(texts) else [])
+        key = key_of(sample.proba, sample.embeddings, where["from"], where["to"])
+        yield Window(kept, sample, where, key, texts if any(texts) else [])
 
 
 def file_windows(project: Project, file: Path, model: Model, reference: Reference, size: int) -> Iterator[Window]:

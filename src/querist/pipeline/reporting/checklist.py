@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +33,14 @@ GIT_SECONDS = 5
 MOST_BYTES = 10 << 20
 
 
-def checklist(project: Project) -> list[dict[str, str]]:
-    """[{"line", "state": green, amber or red, "evidence", "link"}]: each line judged by what can be found."""
-    return [asdict(line) for line in judge(_evidence(project))]
+def checklist(project: Project, *, page: str | None = None) -> list[dict[str, str]]:
+    """[{"line", "state": green, amber or red, "evidence", "link"}]: each line judged by what can be found. `page` is
+    about to be written from the newest figures.
+    """
+    evidence = _evidence(project)
+    if page is not None and evidence.measured is not None:
+        evidence = replace(evidence, dashboard_current=page)
+    return [asdict(line) for line in judge(evidence)]
 
 
 def _evidence(project: Project) -> Evidence:
@@ -57,6 +62,7 @@ def _evidence(project: Project) -> Evidence:
         objective=settings.objective.model_dump(mode="json"),
         strategy=settings.query.strategy,
         version=__version__,
+        several_labels=settings.data.sets is not None,
         measured=(last.round, last.value, last.low, last.high) if last else None,
         seed_snapshot=rounds[0].snapshot if rounds else "",
         seed_classes=_counts(labeled[min(labeled)], arrays[min(labeled)], "pool") if labeled else {},

@@ -34,13 +34,14 @@ Since = date | Literal["monday"] | None
 DAYS = 7
 
 
-def findings(project: Project, *, since: Since = None) -> dict[str, Any]:
+def findings(project: Project, *, since: Since = None, page: str | None = None) -> dict[str, Any]:
     """What the report shows; the renderers of stages/reporting turn it into pages and slides.
 
-    `since` begins the section on what is new: a date, "monday" for the week so far, by default seven days ago.
+    `since` begins the section on what is new: a date, "monday" for the week so far, by default seven days ago. `page`
+    names the page that is about to show them.
     """
     with _without_collecting():
-        return _findings(project, since)
+        return _findings(project, since, page)
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _findings(project: Project, since: Since) -> dict[str, Any]:
+def _findings(project: Project, since: Since, page: str | None) -> dict[str, Any]:
     now, objective = project.clock(), project.settings.objective
     with project.ledger.read() as tx:
         ingests, missing = list_snapshot_reports(tx), queue.waiting_by_round(tx)
@@ -88,7 +89,7 @@ def _findings(project: Project, since: Since) -> dict[str, Any]:
         "quality": quality(project),
         "savings": savings(project, asked),
         "diagnostics": diagnostics(project),
-        "checklist": checklist(project),
+        "checklist": checklist(project, page=page),
         "people": people(project, answers),
         "labels": labels(answers),
         "models": [

@@ -22,7 +22,8 @@ def write_report(project: Project, out: Path, *, audience: Audience = "lead", si
     """Writes .html, .md, .json or .pptx, by the file's name. Raises SettingError for another, and MissingExtra."""
     if out.suffix.lower() not in WRITERS:
         raise SettingError(f"cannot write a report as {out.name!r}; name a file that ends in {', '.join(WRITERS)}")
-    _write(out, WRITERS[out.suffix.lower()](findings(project, since=since), audience))
+    page = str(out) if out.suffix.lower() == ".html" else None
+    _write(out, WRITERS[out.suffix.lower()](findings(project, since=since, page=page), audience))
     return out
 
 

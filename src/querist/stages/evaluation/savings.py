@@ -5,24 +5,21 @@ Values are higher-is-better throughout; whoever has a loss turns its sign.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.stages.evaluation.bounded import Bounded
 from querist.stages.evaluation.forecast import fit_curve
+from querist.stages.evaluation.runs import at_every_look, follows, freedom, smooth
 
 Floats = NDArray[np.float64]
 Kind = Literal["saved", "no_difference", "lost", "unknown"]
-Why = Literal["", "begins", "falls", "extrapolated"]
+Why = Literal["", "begins", "falls", "extrapolated", "undefined"]
 
 LEAST_REPEATS = 3
-NEIGHBOURS = 7
-"""Points whose spread is averaged: three repeats alone tell little of it, and it changes slowly."""
-STEEPEST = -3.0
-"""The power of the labels that a variance may fall with at most."""
 EXTRAPOLATED_POINTS = 24
 EXACT = 1e-9
 MOST_DRAWN = 0.95
@@ -35,7 +32,8 @@ class Baseline:
 
     `population` is the number of labels that the runs were drawn from, where they share so few that they resemble each
     other; None where each drew from many. Points beyond `measured_to` labels are of fitted curves, which were off by
-    about `misfit` (n_points,) where that could be looked at.
+    about `misfit` (n_points,) where that could be looked at. Near its bounds a metric varies less, and to
+    one side: where `bounded` says what they are, runs are compared on the logit scale, else on that of the values.
     """
 
     labels: Floats
@@ -43,14 +41,15 @@ class Baseline:
     measured_to: float
     population: float | None = None
     misfit: Floats | None = None
+    bounded: Bounded | None = None
 
 
 @dataclass(frozen=True)
 class Band:
     """The mean curve of random sampling and the interval in which one more run would lie, each (n_points,).
 
-    `mean`, `low` and `high` never fall; `centre` is the mean as it is, and `half` the half width of its interval. So
-    many times `wider` it holds one more run as a whole.
+    `mean`, `low` and `high` never fall; `centre`, `under` and `over` are the same as they are. Between the `farthest`
+    edges, under and over, lies one more run as a whole.
     """
 
     labels: Floats
@@ -58,9 +57,10 @@ class Band:
     low: Floats
     high: Floats
     centre: Floats
-    half: Floats
+    under: Floats
+    over: Floats
     measured_to: float
-    wider: float
+    farthest: tuple[Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,10 @@ def extrapolate(baseline: Baseline, to: float, *, limit: float) -> Baseline:
     missed = [fit.at(ahead) - curve[first:] for fit, curve in zip(early, baseline.curves, strict=True) if fit]
     error = float(np.sqrt(np.mean(np.mean(missed, axis=0) ** 2))) if missed and len(ahead) else 0.0
     further = np.log(beyond / end) / np.log(end / baseline.labels[first - 1]) if len(ahead) else np.zeros(len(beyond))
-    return Baseline(
+    return replace(
+        baseline,
         labels=np.concatenate([baseline.labels, beyond]),
         curves=np.hstack([baseline.curves, [fit.at(beyond) for fit in fits if fit]]),
-        measured_to=baseline.measured_to,
-        population=baseline.population,
         misfit=np.concatenate([np.zeros(len(baseline.labels)), error * further]),
     )
 
@@ -115,41 +114,50 @@ def band(baseline: Baseline, confidence: float = 0.95) -> Band:
     Runs that share most of their labels resemble each other more than fresh ones would: of `population` labels without
     replacement, their variance is (1 - n/population) of that of fresh ones, and their mean itself varies by
     n/population of it. Cochran, Sampling Techniques, 1977. Beyond its end a curve varies as the fits do, and one more
-    run scatters about it as it did at the end. Raises ValueError below three runs.
+    run scatters about it as it did at the end. However alike the runs are, an item of the holdout more or less lies
+    within. Raises ValueError below three runs, or where they begin beyond what was measured.
     """
     from scipy.special import stdtrit
 
-    n_runs = len(baseline.curves)
+    n_runs, labels = len(baseline.curves), baseline.labels
     if n_runs < LEAST_REPEATS:
         raise ValueError(f"{n_runs} runs tell too little of how runs differ; {LEAST_REPEATS} at least are needed")
-    measured = baseline.labels <= baseline.measured_to
-    variance, n = baseline.curves.var(axis=0, ddof=1), int(measured.sum())
-    variance[:n] = _smooth(variance[:n], baseline.labels[:n])
-    drawn: Floats = np.zeros(len(baseline.labels))
+    if baseline.measured_to < labels[0]:
+        raise ValueError(f"runs measured to {baseline.measured_to:g} labels begin at {labels[0]:g}; give what they had")
+    centre, curves = baseline.curves.mean(axis=0), _scaled(baseline, baseline.curves)
+    middle, measured = curves.mean(axis=0), labels <= baseline.measured_to
+    variance, n = curves.var(axis=0, ddof=1), int(measured.sum())
+    variance[:n] = smooth(variance[:n], labels[:n])
+    drawn: Floats = np.zeros(len(labels))
     if baseline.population:
-        drawn = np.minimum(np.minimum(baseline.labels, baseline.measured_to) / baseline.population, MOST_DRAWN)
+        drawn = np.minimum(np.minimum(labels, baseline.measured_to) / baseline.population, MOST_DRAWN)
     fresh = variance / (1 - drawn)
     own = np.where(measured, fresh, fresh[n - 1])
-    misfit = 0.0 if baseline.misfit is None else baseline.misfit
+    misfit: Floats | float = 0.0
+    if baseline.misfit is not None:
+        misfit = _scaled(baseline, centre) - _scaled(baseline, centre - baseline.misfit)
     spread = np.sqrt(own + fresh * drawn + variance / n_runs + misfit**2)
-    follows = _follows(baseline.curves[:, :n])
-    freedom = _freedom(n_runs, follows)
-    once = float(stdtrit(freedom, (1 + confidence) / 2))
-    half = once * spread
-    wider = _at_every_look(n, follows[1] if len(follows) > 1 else 0.0, freedom, confidence) / once
-    mean, weights = baseline.curves.mean(axis=0), 1 / np.maximum(spread, 1e-9) ** 2
-    middle, low, high = (_rising(edge, weights) for edge in (mean, mean - half, mean + half))
-    return Band(
-        baseline.labels, middle, low, high, centre=mean, half=half, measured_to=baseline.measured_to, wider=wider
-    )
+    following = follows(curves[:, :n])
+    free = freedom(n_runs, following)
+    once = float(stdtrit(free, (1 + confidence) / 2))
+    always = at_every_look(n, following[1] if len(following) > 1 else 0.0, free, confidence)
+    step = EXACT + (baseline.bounded.step if baseline.bounded else 0.0)
+
+    def edges(times: float) -> tuple[Floats, Floats]:
+        under, over = (_unscaled(baseline, edge) for edge in (middle - times * spread, middle + times * spread))
+        return np.minimum(under, centre - step), np.maximum(over, centre + step)
+
+    return _made(labels, centre, *edges(once), baseline.measured_to, edges(always))
 
 
 def whole(random: Band) -> Band:
-    """The band that one more run lies in as a whole: what leaves it does so by chance in 1 - confidence of all cases,
-    however often one looks at the run as it grows."""
-    half, weights = random.half * random.wider, 1 / np.maximum(random.half, EXACT) ** 2
-    low, high = (_rising(edge, weights) for edge in (random.centre - half, random.centre + half))
-    return replace(random, low=low, high=high, half=half, wider=1.0)
+    """The band that one more run lies in as a whole: where runs scatter normally on their scale, what leaves it does so
+    by chance in 1 - confidence of all cases at most, however often one looks at the run as it grows.
+
+    Runs on real data are not quite normal: in 20 looks at 0.95 4 to 8 % were told of a difference that is none, with 30
+    holdout items in the rare class 1 to 4 %, and with 9 up to 12 % (18 % by the macro-F1 of three runs).
+    """
+    return _made(random.labels, random.centre, *random.farthest, random.measured_to, random.farthest)
 
 
 def labels_needed(random: Band, value: float) -> Needed:
@@ -172,10 +180,12 @@ def judge(random: Band, reached: float, labels: float) -> Judged:
     """What random sampling says of the value `reached` with so many `labels`.
 
     Saved or lost is a value that lies outside the band of a whole run at the same labels, as measured and as made never
-    to fall: where random sampling itself dips or falls, the second alone would find a difference that is none. So a
-    project that is as good as random is told otherwise at any of its rounds in 1 - confidence of all cases. Beyond what
-    was measured nothing counts as saved, and as lost what random sampling had passed before.
+    to fall: where random sampling itself dips or falls, the second alone would find a difference that is none. `whole`
+    says how often a project that is as good as random is told otherwise at any of its rounds. Beyond what was measured
+    nothing counts as saved, and as lost what random sampling had passed before. Of what is NaN nothing is known.
     """
+    if not np.isfinite([reached, *random.under, *random.over]).all():
+        return Judged("unknown", Needed(None, None, None), "undefined")
     needed = labels_needed(random, reached)
     if labels < random.labels[0]:
         return Judged("unknown", needed, "begins")
@@ -207,10 +217,26 @@ def labels_saved(needed: Needed, labels: float) -> Needed:
 
 def at(random: Band, labels: float) -> tuple[float, float, float]:
     """The band (mean, low, high) at so many labels: its edges as they are, or as made never to fall, if further."""
-    lows, highs = (random.low, random.centre - random.half), (random.high, random.centre + random.half)
-    low = min(float(np.interp(labels, random.labels, edge)) for edge in lows)
-    high = max(float(np.interp(labels, random.labels, edge)) for edge in highs)
+    low = min(float(np.interp(labels, random.labels, edge)) for edge in (random.low, random.under))
+    high = max(float(np.interp(labels, random.labels, edge)) for edge in (random.high, random.over))
     return float(np.interp(labels, random.labels, random.mean)), low, high
+
+
+def _made(
+    labels: Floats, centre: Floats, under: Floats, over: Floats, measured_to: float, farthest: tuple[Floats, Floats]
+) -> Band:
+    """A band of these edges, with what never falls beside; the wider it is at a point, the less that point counts."""
+    weights = 1 / (over - under) ** 2
+    mean, low, high = (_rising(edge, weights) for edge in (centre, under, over))
+    return Band(labels, mean, low, high, centre, under, over, measured_to, farthest)
+
+
+def _scaled(baseline: Baseline, values: Floats) -> Floats:
+    return values if baseline.bounded is None else baseline.bounded.logits(values)
+
+
+def _unscaled(baseline: Baseline, values: Floats) -> Floats:
+    return values if baseline.bounded is None else baseline.bounded.values(values)
 
 
 def _falls(random: Band, needed: Needed, labels: float) -> bool:
@@ -218,7 +244,7 @@ def _falls(random: Band, needed: Needed, labels: float) -> bool:
     first = min(labels, needed.low or random.labels[0])
     last = max(labels, needed.high or random.labels[-1])
     before, after = np.searchsorted(random.labels, [first, last], side="right")
-    leaves = np.abs(random.centre - random.mean) > random.half + EXACT
+    leaves = (random.mean < random.under - EXACT) | (random.mean > random.over + EXACT)
     return bool(leaves[before - 1 : after + 1].any())
 
 
@@ -243,52 +269,3 @@ def _rising(values: Floats, weights: Floats) -> Floats:
 
     rising: Floats = isotonic_regression(values, weights=weights).x
     return rising
-
-
-def _smooth(variance: Floats, labels: Floats) -> Floats:
-    """Each variance as the mean of its nearest neighbours (at the ends those to one side), all brought to its place by
-    the power of the labels with which variances fall along the curve."""
-    size = min(NEIGHBOURS, len(variance))
-    trend, known = np.ones(len(variance)), variance > 0
-    if known.sum() >= NEIGHBOURS:
-        slope = np.polyfit(np.log(labels[known]), np.log(variance[known]), 1)[0]
-        trend = labels ** np.clip(slope, STEEPEST, 0.0)
-    means = np.convolve(variance / trend, np.ones(size) / size, mode="valid")
-    smoothed: Floats = means[np.clip(np.arange(len(variance)) - size // 2, 0, len(means) - 1)] * trend
-    return smoothed
-
-
-def _follows(curves: Floats) -> list[float]:
-    """Correlation of a run's points with themselves, with their neighbours, and so on."""
-    n_points = curves.shape[1]
-    off = curves - curves.mean(axis=0)
-    scale = np.sqrt((off**2).mean(axis=0))
-    off = np.divide(off, scale, out=np.zeros_like(off), where=scale > 0)
-    size = min(NEIGHBOURS, n_points)
-    return [1.0, *(float((off[:, lag:] * off[:, :-lag]).mean()) for lag in range(1, size))]
-
-
-def _freedom(n_runs: int, follows: Sequence[float]) -> float:
-    """Degrees of freedom behind a smoothed variance: those of one point, and more the less its neighbours follow it.
-
-    Satterthwaite, 1946.
-    """
-    size = len(follows)
-    lags = np.abs(np.arange(size)[:, None] - np.arange(size))
-    return float((n_runs - 1) * size**2 / (np.array(follows)[lags] ** 2).sum())
-
-
-def _at_every_look(n: int, follows: float, freedom: float, confidence: float) -> float:
-    """Student's t beyond which none of a run's n points lies with this confidence, where each point `follows` the one
-    before by a correlation: the tube formula, and of independent points Bonferroni's. Sun and Loader, 1994.
-    """
-    from scipy.optimize import brentq
-    from scipy.special import stdtr, stdtrit
-
-    beyond, turns = 1 - confidence, (n - 1) * float(np.arccos(min(abs(follows), 1.0))) / np.pi
-    most = float(stdtrit(freedom, 1 - beyond / 2 / n))
-
-    def left(t: float) -> float:
-        return float(turns * (1 + t * t / freedom) ** (-freedom / 2) + 2 * stdtr(freedom, -t)) - beyond
-
-    return most if left(most) >= 0 else float(brentq(left, 0.0, most))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from querist.stages.human_labeling.reliability import Annotations, agreement, da
 
 Method = Literal["majority", "dawid_skene", "weighted"]
 Votes = Mapping[str, Sequence["Vote"]]
+Label = TypeVar("Label", str, bool)
 DIGITS = 9
 """Sums of the same weights in another order are a tie."""
 
@@ -51,29 +52,47 @@ def resolve(
     newest. A skip does not vote; an item that everybody skipped resolves to None. An item with one vote keeps it and
     teaches nothing about its annotator: nobody contradicts it, and the model would take it for a proof of skill.
     Of votes at the same time the later in the sequence is the newer. With `sets` an item has several labels, and
-    people are heard on each of them by itself: whether the item has it.
+    people are heard on each of them by itself: whether the item has it. Where it would have none, though nobody said
+    that none fits, this is a tie, too: the newest answer counts.
     """
-    if sets is not None:
-        return _of_sets(list(votes), method, sets)
     answers, rulings = sort_out(votes)
-    resolved = {item: _winner(given, Counter(v.label for v in given)) for item, given in answers.items()}
+    if sets is not None:
+        return _of_sets(answers, rulings, method, sets)
+    resolved = {item: _winner(_given(votes), Counter(_given(votes))) for item, votes in answers.items()}
     if method != "majority":
         resolved |= _modelled(answers, rulings, method)
     return resolved | rulings
 
 
-def _of_sets(votes: Sequence[Vote], method: Method, sets: LabelSets) -> dict[str, str | None]:
-    times = Counter(vote.item for vote in votes)
-    alone = {v.item: v.label and sets.join(sets.names(v.label)) for v in votes if times[v.item] == 1}
-    votes = [vote for vote in votes if times[vote.item] > 1]
-    said = {v.label: frozenset(sets.names(v.label)) for v in votes if v.label is not None}
-    found: dict[str, list[str] | None] = {vote.item: None for vote in votes}
-    for name in sorted(set().union(*said.values())) or [""]:  # where all say that no label fits, one question is left
-        asked = (replace(v, label=v.label and str(name in said[v.label])) for v in votes)
-        for item, has in resolve(asked, method=method).items():
-            if has is not None:
-                found[item] = [*(found[item] or []), *([name] if has == str(True) else [])]
-    return alone | {item: None if names is None else sets.join(names) for item, names in found.items()}
+def _of_sets(
+    answers: Votes, rulings: Mapping[str, str | None], method: Method, sets: LabelSets
+) -> dict[str, str | None]:
+    """For each item only the names that somebody gave it are asked about."""
+    given = {item: [frozenset(sets.names(label)) for label in _given(votes)] for item, votes in answers.items()}
+    items_of: dict[str, list[str]] = {}
+    for item, said in given.items():
+        for name in frozenset().union(*said):
+            items_of.setdefault(name, []).append(item)
+    used = {} if method == "majority" else _several(answers, rulings)
+    table = tabulate(used, filter(None, map(rulings.get, used)))
+    code = {label: at for at, label in enumerate(table.labels)}
+    members = [frozenset(sets.names(label)) for label in table.labels]
+    truth = np.array([code.get(rulings.get(item) or "", -1) for item in used], dtype=np.int64)
+    row = {item: at for at, item in enumerate(used)}
+    won: dict[str, list[str]] = {item: [] for item in answers}
+    for name, items in items_of.items():
+        has = np.array([*(name in names for names in members), -1], dtype=np.int64)
+        scores = _scores(has[table.codes], 2, has[truth], method) if row else np.empty((0, 2))
+        for item in items:
+            heard = [name in names for names in given[item]]
+            no, yes = scores[row[item]] if item in row else (heard.count(False), heard.count(True))
+            if _winner(heard, {False: no, True: yes}):
+                won[item].append(name)
+    resolved: dict[str, str | None] = {}
+    for item, said in given.items():
+        none_fits = not won[item] and frozenset() in said
+        resolved[item] = sets.join(won[item] or ([] if none_fits else said[-1])) if said else None
+    return resolved | {item: label and sets.join(sets.names(label)) for item, label in rulings.items()}
 
 
 def sort_out(votes: Iterable[Vote]) -> tuple[dict[str, list[Vote]], dict[str, str | None]]:
@@ -108,31 +127,38 @@ def tabulate(votes: Votes, labels: Iterable[str] = ()) -> Table:
 
 def _modelled(votes: Votes, rulings: Mapping[str, str | None], method: Method) -> dict[str, str | None]:
     """The resolved labels of the items with several votes."""
-    n_labels = {item: sum(vote.label is not None for vote in given) for item, given in votes.items()}
-    used = {item: votes[item] for item, n in n_labels.items() if n > 1 or (n and rulings.get(item))}
+    used = _several(votes, rulings)
     if not used:
         return {}
     truths = [rulings.get(item) for item in used]
     table = tabulate(used, {label for label in truths if label is not None})
     code: dict[str | None, int] = {label: at for at, label in enumerate(table.labels)}
-    if method == "weighted":
-        scores = _weighted(table.codes, len(code))
-    else:
-        truth = np.array([code.get(label, -1) for label in truths])
-        scores = dawid_skene(table.codes, len(code), truth=truth).proba
+    truth = np.array([code.get(label, -1) for label in truths])
+    scores = _scores(table.codes, len(code), truth, method)
     return {
-        item: _winner(given, {label: scores[row, at] for label, at in code.items()})
+        item: _winner(_given(given), {label: scores[row, at] for at, label in enumerate(table.labels)})
         for row, (item, given) in enumerate(used.items())
     }
 
 
-def _weighted(codes: Annotations, n_classes: int) -> Probabilities:
-    """(n_items, n_classes) votes for each class, each as much as its annotator agrees with others."""
+def _several(votes: Votes, rulings: Mapping[str, str | None]) -> Votes:
+    """The items that tell something of their annotators: with several labels, or with one and a ruling."""
+    n_labels = {item: len(_given(given)) for item, given in votes.items()}
+    return {item: votes[item] for item, n in n_labels.items() if n > 1 or (n and rulings.get(item))}
+
+
+def _scores(codes: Annotations, n_classes: int, truth: Annotations, method: Method) -> Probabilities:
+    """(n_items, n_classes) how much speaks for each class."""
+    if method == "dawid_skene":
+        return dawid_skene(codes, n_classes, truth=truth).proba
     weights: Scores = agreement(codes, n_classes)
     return np.stack([(codes == c) @ weights for c in range(n_classes)], axis=1)
 
 
-def _winner(votes: Sequence[Vote], scores: Mapping[str | None, float]) -> str | None:
-    """The label given with the highest score; `votes` are oldest first, and of a tie the newest wins."""
-    labels = [vote.label for vote in votes if vote.label is not None]
+def _given(votes: Sequence[Vote]) -> list[str]:
+    return [vote.label for vote in votes if vote.label is not None]
+
+
+def _winner(labels: Sequence[Label], scores: Mapping[Label, float]) -> Label | None:
+    """The label given with the highest score; `labels` are oldest first, and of a tie the newest wins."""
     return max(reversed(labels), key=lambda label: round(scores[label], DIGITS), default=None)

@@ -16,6 +16,18 @@ def act_of(a: Annotation) -> Act:
     return a.item, a.annotator, is_ruling(a)
 
 
+def newest_of(known: Iterable[Annotation]) -> dict[Act, Annotation]:
+    """The newest of each act, an answer or its undo, whoever undid it; `known` in the order it arrived."""
+    found: dict[Act, Annotation] = {}
+    acts: dict[str | None, Act] = {}
+    for a in known:
+        act = acts.get(a.supersedes) if a.kind == "undo" else act_of(a)
+        if act and (a.kind != "undo" or found[act].id == a.supersedes):
+            found[act] = a
+            acts[a.id] = act
+    return found
+
+
 def undone(known: Iterable[Annotation]) -> Mapping[tuple[str, str, bool, str | None], str]:
     """(*act, label) -> when it was undone, for what was not said again since; `known` in the order it arrived.
 

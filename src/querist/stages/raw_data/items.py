@@ -15,7 +15,7 @@ import numpy as np
 
 from querist.config.data import DataSettings
 from querist.core.errors import MissingExtra, SettingError
-from querist.core.label_sets import LabelSets
+from querist.core.label_sets import EMPTY, LabelSets
 from querist.snapshots import POOL, TEST, VALIDATION
 from querist.stages.raw_data.rows import BadRow, Row, feature_columns, refuse
 from querist.stages.raw_data.textfiles import is_broken
@@ -196,7 +196,9 @@ def _label(data: DataSettings) -> Callable[[Values], str | None]:
         if isinstance(given, list | tuple):
             return _joined([named(as_text(name).strip()) for name in given], sets)
         text = as_text(given).strip()
-        return _joined([named(name) for name in sets.names(text)], sets) if text else None
+        if isinstance(given, dict) or (text and sets.read(text) is None):
+            raise _Refusal(f"{column} names no label", f"write names with {sets.separator!r} between, or {EMPTY}")
+        return _joined([named(name) for name in sets.read(text) or ()], sets) if text else None
 
     sets = data.sets
     return one if sets is None or column is None else several

@@ -69,6 +69,7 @@ class Evidence:
     logged: int = 0
     image_files: Sequence[str] = ()
     image_tagged: str | None = None
+    several_labels: bool = False
     dashboards: Sequence[str] = ()
     dashboard_current: str | None = None
     holdout: int = 0
@@ -194,6 +195,8 @@ def _logged(e: Evidence) -> Line:
 
 def _image(e: Evidence) -> Line:
     line = "Container image tagged with the pipeline version"
+    if e.several_labels:
+        return Line(line, "amber", "models that give several labels are not deployed by querist yet", "querist.toml")
     if not e.image_files:
         missing = "there is no deployed folder with an image in it; add deploy/Dockerfile by `querist deploy build`"
         return Line(line, "red", missing, "deploy")

@@ -77,7 +77,7 @@ def draw(source: str) -> Any:  # Any: mermaidx's Diagram, an extra without types
     try:
         import mermaidx
     except ImportError as error:
-        raise MissingExtra("a drawn diagram", "report") from error
+        raise MissingExtra("a report with its diagram", "report") from error
     return mermaidx.render(source, theme="base", config=CONFIG)
 
 

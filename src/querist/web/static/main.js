@@ -167,7 +167,8 @@ const REPEATABLE = new Set(["zoomIn", "zoomOut", "panLeft", "panRight", "panUp",
 
 function onKey(event) {
   if (event.defaultPrevented || dialogIsOpen()) return; // a dialog had the key
-  const onButton = event.target.closest?.("button, a, summary");
+  const button = event.target.closest?.("button, a, summary");
+  const onButton = button?.getClientRects().length > 0; // that of a closed dialog keeps the focus until the next frame
   const { searching, queryEmpty, marks } = labelBar;
   const meant = meaning(event, { labels: setup.labels, searching, queryEmpty, several: Boolean(sets), marks });
   const plain = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
@@ -175,7 +176,7 @@ function onKey(event) {
     if (searching && plain && event.key !== " ") byId("query").focus(); // the letter then lands in the search
     return;
   }
-  const toggles = sets && onButton?.classList.contains("label"); // the space bar presses those
+  const toggles = sets && onButton && button.classList.contains("label"); // the space bar presses those
   if (onButton && !toggles && event.key === "Enter") return; // presses the button
   if (/^pan/.test(meant.command) && !itemView.picture) return; // scrolls the page
   event.preventDefault();

@@ -154,7 +154,7 @@ def _random(alt: Any, base: Sequence[Mapping[str, Any]], x: Any, y: Any) -> list
 
 def _points(alt: Any, rows: Any, x: Any, y: Any, metric: str, unit: str) -> Any:
     def say(r: Mapping[str, Any]) -> str:
-        return f"round {r['round']}: {metric} {interval(r['value'], r['low'], r['high'])}, {count(r['x'])} {unit}"
+        return f"round {r['round']}: {metric} {interval(r['value'], r['low'], r['high'])}, {_amount(r['x'], unit)}"
 
     points = alt.Chart({"values": told(rows, say)}).mark_point(
         filled=True, size=46 if len(rows) < 40 else 14, color=OURS, opacity=1
@@ -212,6 +212,10 @@ def _name(
     return text.encode(x=x, y=alt.Y("value:Q", **y), text=alt.value(name))
 
 
+def _amount(x: float, unit: str) -> str:
+    return f"{count(x) if unit == 'labels' or abs(x) >= 20 else f'{x:,.2f}'} {unit}"
+
+
 def _axes(alt: Any, unit: str, metric: str) -> tuple[Any, dict[str, Any]]:
     scale = alt.Scale(zero=False)
     return alt.X("x:Q", title=unit, scale=scale), {"title": metric, "scale": scale}
@@ -219,8 +223,8 @@ def _axes(alt: Any, unit: str, metric: str) -> tuple[Any, dict[str, Any]]:
 
 def _words(own: Any, base: Any, metric: str, unit: str, goal: float | None) -> str:
     first, last = own[0], own[-1]
-    said = f"{metric} went from {interval(first['value'], first['low'], first['high'])} at {count(first['x'])} {unit} "
-    said += f"to {interval(last['value'], last['low'], last['high'])} at {count(last['x'])} {unit}"
+    said = f"{metric} went from {interval(first['value'], first['low'], first['high'])} at {_amount(first['x'], unit)} "
+    said += f"to {interval(last['value'], last['low'], last['high'])} at {_amount(last['x'], unit)}"
     if base:
         end = base[-1]
         said += f"; random sampling stands at {interval(end['value'], end['low'], end['high'])} with {count(end['x'])}"

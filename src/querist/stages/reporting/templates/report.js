@@ -69,9 +69,13 @@ function answerTo(chart, points) {
     });
   }
   chart.addEventListener("pointerleave", () => chart.matches(":focus-visible") || hide());
-  chart.addEventListener("focus", () => chart.matches(":focus-visible") && show(shown ?? shownOnes().at(-1)));
+  chart.addEventListener("focus", () => {
+    const known = shownOnes();
+    if (chart.matches(":focus-visible")) show(known.includes(shown) ? shown : known.at(-1));
+  });
   chart.addEventListener("blur", hide);
   chart.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
     const known = shownOnes();
     const here = known.indexOf(shown);
     const next = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: known.length - 1 }[event.key];
