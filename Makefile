@@ -6,8 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 install: .venv/dev.done
 demo: .venv/demo.done ; $(BIN)/querist demo
-test: install ; $(BIN)/python -m pytest -n 2 -m "not systems"
-systems: install ; $(BIN)/python -m pytest -n 2 -m systems --durations=10
+test: install ; $(BIN)/python -m pytest -n 2 --dist worksteal -m "not systems"
+systems: install ; $(BIN)/python -m pytest -n 2 --dist worksteal -m systems --durations=10
 nightly: install ; QUERIST_NIGHTLY=1 $(BIN)/python -m pytest tests/loop/test_kill.py
 check: install ; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 bench: install ; $(BIN)/python benchmarks/run.py
