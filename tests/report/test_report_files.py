@@ -53,6 +53,17 @@ def test_the_findings_hold_what_the_rounds_did(project: Project) -> None:
     json.dumps(found, allow_nan=False)
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_report_counts_itself_and_names_no_folder_of_this_machine(
+    project: Project, tmp_path: Path, inside: bool
+) -> None:
+    out = project.folder / "reports" / "report.html" if inside else tmp_path / "else" / "where.html"
+    page = write_report(project, out, audience="engineer").read_text(encoding="utf-8")
+    assert f"{'reports/report.html' if inside else 'where.html'} shows accuracy of the newest round" in page
+    assert str(tmp_path) not in page
+    assert "no HTML page shows the newest round" not in page
+
+
 def test_what_is_new_begins_where_it_is_told(project: Project) -> None:
     assert findings(project, since=date(2030, 1, 1))["news"]["rounds"] == []
     assert findings(project, since=date(2026, 1, 1))["news"]["rounds"] == [0, 1, 2]

@@ -22,9 +22,15 @@ def write_report(project: Project, out: Path, *, audience: Audience = "lead", si
     """Writes .html, .md, .json or .pptx, by the file's name. Raises SettingError for another, and MissingExtra."""
     if out.suffix.lower() not in WRITERS:
         raise SettingError(f"cannot write a report as {out.name!r}; name a file that ends in {', '.join(WRITERS)}")
-    page = str(out) if out.suffix.lower() == ".html" else None
+    page = _named(out, project.folder) if out.suffix.lower() == ".html" else None
     _write(out, WRITERS[out.suffix.lower()](findings(project, since=since, page=page), audience))
     return out
+
+
+def _named(out: Path, folder: Path) -> str:
+    """As the project knows it; a report that goes to others names no folder of this machine."""
+    whole = out.absolute()
+    return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else out.name
 
 
 def live_report(project: Project, audience: Audience) -> tuple[str, str]:
