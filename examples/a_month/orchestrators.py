@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from machines import Program, free_port, querist, until
 
@@ -226,8 +227,15 @@ class Prefect:
         return found
 
     def run(self, name: str) -> str:
-        made = self.http.post(f"deployments/{self.deployment(name)}/create_flow_run", json={})
-        run: str = made.raise_for_status().json()["id"]
+        """Its answer is 503 while its database is locked; asked again, it makes the run once."""
+        once = {"idempotency_key": uuid4().hex}
+
+        def made() -> str:
+            answer = self.http.post(f"deployments/{self.deployment(name)}/create_flow_run", json=once)
+            run: str = answer.raise_for_status().json()["id"]
+            return run
+
+        run: str = until(made, f"a run of {name}")
         return run
 
     def state(self, run: str) -> str:
@@ -236,7 +244,8 @@ class Prefect:
 
     def runs(self, name: str) -> list[dict[str, Any]]:
         wanted = {"flows": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC"}
-        found: list[dict[str, Any]] = self.http.post("flow_runs/filter", json=wanted).raise_for_status().json()
+        look = partial(self.http.post, "flow_runs/filter", json=wanted)
+        found: list[dict[str, Any]] = until(lambda: [look().raise_for_status().json()], f"the runs of {name}")[0]
         return found
 
 
