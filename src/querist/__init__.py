@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from querist.config import Settings
     from querist.core.errors import QueristError
-    from querist.pipeline.arrays import ActiveLearner, score, score_multilabel, select, select_regression
+    from querist.pipeline.active_learner import ActiveLearner
+    from querist.pipeline.arrays import score, score_multilabel, select, select_regression
     from querist.pipeline.project import Project
     from querist.pipeline.simulate import simulate
 
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ActiveLearner": "querist.pipeline.arrays",
+    "ActiveLearner": "querist.pipeline.active_learner",
     "Project": "querist.pipeline.project",
     "QueristError": "querist.core.errors",
     "Settings": "querist.config",

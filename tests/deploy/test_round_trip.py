@@ -17,6 +17,7 @@ import pytest
 
 from querist.core.errors import SettingError, SnapshotCorrupt, UnknownName
 from querist.pipeline.deploy.bundling import build
+from querist.pipeline.loop import contexts
 from querist.pipeline.project import Project
 from querist.serving.model import ServedModel, open_model
 from querist.stages.deploy import bundle
@@ -36,7 +37,7 @@ def from_project(project: Project, positions: list[int]) -> np.ndarray:
         from querist.store.models import list_models
 
         model = list_models(tx)[-1]
-    context = project._context(None, lambda *_: None)(model.round)
+    context = contexts(project, None, lambda *_: None)(model.round)
     learner = load_learner(model, context)
     return learner.predict_proba(context.features.rows(np.array(positions)))
 

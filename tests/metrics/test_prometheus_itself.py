@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 pytest.importorskip("grafana_foundation_sdk", reason="the extra grafana is not installed")
 
+from machines import free_port
 from many_people import Server
 
 from querist.pipeline.accounts.people import add_user, make_token
@@ -33,12 +33,6 @@ from querist.store.analyses import list_analyses
 pytestmark = pytest.mark.systems
 SECONDS = 90.0
 """To wait for anything; it takes a few on a machine with nothing else to do."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ask(url: str, **query: str) -> Any:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from querist.cli import cli
 from querist.core.errors import NoSuchRound
 from querist.pipeline.human_labeling.agreement import agreement
+from querist.pipeline.loop import contexts
 from querist.pipeline.project import Project
 from querist.stages.human_labeling.step import known_labels
 from querist.store.annotations import Annotation, add_annotations, list_annotations
@@ -65,7 +66,7 @@ def ids(project: Project, *numbers: int) -> list[str]:
 
 def labels(project: Project) -> dict[str, str]:
     """What the loop would train on."""
-    context = project._context(None, lambda what, done, total: None)(0)
+    context = contexts(project, None, lambda what, done, total: None)(0)
     with project.ledger.begin() as tx:
         positions, codes = known_labels(list_annotations(tx), context)["pool"]
     found = project.snapshot.take(positions, ["id"])["id"].to_pylist()

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from querist.cli import cli
 from querist.core.errors import DataError
 from querist.pipeline.evaluation.outlook import outlook
-from querist.pipeline.evaluation.random_curves import holdout_key, learner_key
+from querist.pipeline.evaluation.random_curves import holdout_key, learner_key, random_curves
 from querist.pipeline.evaluation.savings import Rates, _cost_per_point
 from querist.pipeline.project import Project
 from querist.snapshots.snapshot import TEST
@@ -255,6 +255,16 @@ def test_random_sampling_is_replayed_on_the_labels_collected(project: Project) -
     assert any("not drawn at random" in limit for limit in told["cannot_tell"])
     assert max(told["labels"]) == pytest.approx(320), "four times the labels of now, extrapolated"
     assert all(0 <= value <= 1 for edge in ("low", "mean", "high") for value in told[edge])
+
+
+def test_a_curve_is_measured_as_far_as_its_last_defined_point(project: Project) -> None:
+    plant(project, lambda n: np.where(n > 300, np.nan, 0.5 + n / 2000), metric="roc_auc")
+    with project.ledger.read() as tx:
+        simulations = list_analyses(tx, "simulation")
+    objective = project.settings.objective.model_copy(update={"metric": "roc_auc"})
+    settings = project.settings.model_copy(update={"objective": objective})
+    (found,) = random_curves(simulations, [], settings, project.snapshot.id)
+    assert found.baseline.labels[-1] == found.baseline.measured_to == 300
 
 
 @pytest.mark.long

@@ -67,6 +67,15 @@ def test_the_model_is_asked_about_items_and_texts(as_person: AsPerson, waiting: 
     assert ada.post("/api/v1/predictions", json=subjects).status_code == 403
 
 
+@pytest.mark.parametrize(("field", "most"), [("text", 100_000), ("item", 1_000)])
+def test_a_subject_is_of_a_bounded_length(as_person: AsPerson, field: str, most: int) -> None:
+    lead = as_person("lea", "lead")
+    assert lead.post("/api/v1/predictions", json={"subjects": [{field: "x" * most}]}).status_code == 200
+    refused = lead.post("/api/v1/predictions", json={"subjects": [{field: "x" * (most + 1)}]})
+    assert refused.status_code == 422
+    assert "xxxx" not in refused.text
+
+
 def test_a_round_that_is_not_there_is_404(as_person: AsPerson) -> None:
     answer = as_person("lea", "lead").get("/api/v1/rounds/7")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

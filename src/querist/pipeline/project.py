@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from querist import __version__
 from querist.config import FILE_NAME, Settings, load
 from querist.core.errors import Busy, DataError, SettingError
 from querist.core.hashing import key_of
@@ -157,39 +156,9 @@ class Project:
         on when labels have been imported. With neither `rounds` nor a goal or budget, a simulation does one more round.
         With any of them, killed at any moment and started again, it ends with the same record as an undisturbed run.
         """
-        from querist.pipeline.reporting.tracking import follow, losses_of
-        from querist.pipeline.rounds import reached
-        from querist.pipeline.runner import run_round, seldom_collect
+        from querist.pipeline.loop import run
 
-        with self._lock(), seldom_collect():
-            number = self.next_round()
-            if until is not None:
-                rounds = number if rounds is None else rounds
-                if reached(self, rounds, until):
-                    return Outcome("done", rounds, f"round {rounds} is {until}")
-            context = self._context(oracle, progress or _quiet)
-            if rounds is None and oracle is not None and not self._has_end():
-                rounds = max(number, 1)
-            while True:
-                stop = self.stop() if number and not self.is_open(number) else None
-                if stop is not None:
-                    return Outcome("stopped", number - 1, stop.reason)
-                if rounds is not None and number > rounds:
-                    return Outcome("done", number - 1, f"{rounds} rounds after the seed set are done")
-                if number and not self._left_to_ask(context(number)):
-                    known = "" if oracle else "; labels that came with the data count, name an --oracle to simulate"
-                    return Outcome("stopped", number - 1, f"no item is left to ask in the pool{known}")
-                end = until if until and number == rounds else "evaluated"
-                watched = replace(context(number), on_loss=losses_of(self, number))
-                result = run_round(self.ledger, watched, self.clock, on_step or _no_step, until=end)
-                if result.status == "waiting":
-                    missing = int(result.values["missing"])
-                    return Outcome("waiting", number, f"{missing} items of round {number} need a label", missing)
-                if end == "evaluated":
-                    follow(self)
-                if until and number == rounds:
-                    return Outcome("done", number, f"round {number} is {until}")
-                number += 1
+        return run(self, rounds=rounds, until=until, oracle=oracle, on_step=on_step, progress=progress)
 
     def import_labels(self, file: str | Path, *, annotator: str = "import", holdout: bool = False) -> dict[str, int]:
         """Reads id and label (and annotator, seconds, note, at) from a file that `export_labels` can write, or from
@@ -301,42 +270,9 @@ class Project:
 
     def stop(self) -> Any:
         """Why the loop should end by today's settings (a Stop with its reason), or None."""
-        from querist.asking import items_left
-        from querist.pipeline.monitoring.drift_rounds import planned
-        from querist.stages.evaluation.step import spending
-        from querist.stages.evaluation.stopping import Stop, decide
-        from querist.store.annotations import effort
-        from querist.store.models import list_metrics
-        from querist.store.steps import find_step
+        from querist.pipeline.loop import stop
 
-        last = self.next_round() - 1
-        with self.ledger.read() as tx:
-            done = find_step(tx, last, "evaluation")
-            metrics = {m.name: m for m in list_metrics(tx, last)}
-            asked = effort(tx)
-            drifted = planned(tx, last + 1) is not None
-        if done is None:
-            return None
-        spent = spending(asked, self.settings.objective)
-        # After drift neither the goal nor the pool is what it was; budgets and the deadline are.
-        goal = None if drifted else metrics.get(self.settings.objective.metric)
-        stop = decide(
-            self.settings.objective,
-            value=goal.value if goal else None,
-            value_low=goal.low if goal else None,
-            value_high=goal.high if goal else None,
-            spent=spent,
-            pool_left=1 if drifted else int(done.result["pool_left"]),
-            today=self.clock().date(),
-        )
-        if stop is None and items_left(asked, self.settings) == 0:
-            return Stop("budget spent: it does not pay for one more label", "budget_labels")
-        if stop is None and self.settings.objective.stop_on and not drifted:
-            from querist.pipeline.evaluation.advice import advise
-
-            said = (a for a in advise(self, self.settings.objective.stop_on) if a.stop)
-            stop = next((Stop(f"advice acted on ({a.which}): {a.reason}", a.which) for a in said), None)
-        return stop
+        return stop(self)
 
     def classes(self, oracle: str | None = None) -> tuple[str, ...]:
         """Class names in the order of their codes; new ones come last. Raises SettingError when nothing tells them."""
@@ -368,60 +304,12 @@ class Project:
             self.snapshot, spec.encoder, spec.encoder_params, cache=cache, seed=seed, progress=progress
         )
 
-    def _context(self, oracle: str | None, progress: Progress) -> Callable[[int], Any]:
-        from querist.pipeline.doctor import check_settings
-        from querist.stages.evaluation.metrics import check
-        from querist.step import Context, Stopwatch
-
-        oracle = "label" if oracle is not None and oracle == self.settings.data.label else oracle
-        check_settings(self.settings)
-        snapshot, classes = self.snapshot, self.classes(oracle)
-        sets = self.settings.data.sets
-        for name in (self.settings.objective.metric, *self.settings.evaluation.metrics):
-            check(name, classes, several=sets is not None)
-        if oracle is not None and (snapshot.labels(oracle, classes, sets)[0] < 0).all():
-            raise SettingError(f"column {oracle!r} holds none of the classes {list(classes)}, so it cannot answer")
-        spec, features = self.features(progress)
-
-        def context(round: int) -> Context:
-            return Context(
-                settings=self.settings,
-                round=round,
-                now=self.clock(),
-                snapshot=snapshot,
-                features=features,
-                artifacts=self.artifacts,
-                classes=classes,
-                learner=spec,
-                oracle=oracle,
-                code_version=__version__,
-                settings_key=self.settings_key,
-                progress=progress,
-                stopwatch=Stopwatch(),
-            )
-
-        return context
-
     def is_open(self, number: int) -> bool:
         """Whether the round has been asked already: then it is finished first, for its labels are paid."""
         from querist.store.rounds import list_rounds
 
         with self.ledger.read() as tx:
             return any(r.round == number for r in list_rounds(tx))
-
-    def _left_to_ask(self, context: Any) -> bool:
-        """Whether the pool holds a candidate, or the round has its queries already."""
-        from querist.asking import candidates
-        from querist.store.rounds import list_queries
-
-        with self.ledger.read() as tx:
-            if list_queries(tx, context.round):
-                return True
-            return len(candidates(tx, context)) > 0
-
-    def _has_end(self) -> bool:
-        goal = self.settings.objective
-        return any(x is not None for x in (goal.goal, goal.budget_labels, goal.budget_money, goal.budget_hours))
 
     @contextmanager
     def _lock(self, name: str = "lock") -> Iterator[None]:
@@ -453,11 +341,3 @@ def encoder_params(spec: Any, settings: Settings, kind: str) -> dict[str, Any]:
     from querist.stages.preprocessing.steps import resolve, tabular_settings
 
     return {**tabular_settings(resolve(settings.preprocessing, kind)), **spec.encoder_params}
-
-
-def _quiet(what: str, done: int, total: int | None) -> None:
-    return None
-
-
-def _no_step(round: int, name: str, status: str) -> None:
-    return None

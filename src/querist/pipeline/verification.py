@@ -15,6 +15,7 @@ from querist.config import parse
 from querist.core.errors import LedgerError, QueristError, SnapshotCorrupt
 from querist.pipeline.conditions import UNDECIDING, Conditions, conditions, settings_by_key
 from querist.pipeline.differences import Difference, Recorded, causes, compared, in_bytes, in_settings, left
+from querist.pipeline.loop import contexts
 from querist.pipeline.project import Progress, Project
 from querist.store import replica
 from querist.store.analyses import add_analysis
@@ -103,7 +104,7 @@ class Then(Project):
         }
 
     def context(self, round: int, under: Conditions, progress: Progress | None) -> Context:
-        made: Context = self._context(under.oracle, progress or (lambda what, done, total: None))(round)
+        made: Context = contexts(self, under.oracle, progress or (lambda what, done, total: None))(round)
         return replace(made, settings_key=under.settings)
 
 
