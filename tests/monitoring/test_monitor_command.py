@@ -33,6 +33,14 @@ def test_a_check_shows_statistics_beside_thresholds_and_what_tells_most(monitore
     assert "no whole window of 100 new items yet" in run(monitored, "check", "--data", str(unlabeled)).output
 
 
+def test_a_check_says_that_its_windows_are_smaller_than_asked(monitored: Project, unlabeled: Path) -> None:
+    asked = run(monitored, "check", "--data", str(unlabeled), "--no-round", "--window", "5000").output
+    size = json.loads(run(monitored, "check", "--data", str(unlabeled), "--window", "5000", "--json").output)["window"]
+    assert size < 5000
+    assert f"windows of {size:,} items, not 5,000: a window is at most half as large" in asked
+    assert "items, not" not in run(monitored, "check", "--data", str(unlabeled), "--window", "50").output
+
+
 def test_a_check_as_json(monitored: Project, unlabeled: Path) -> None:
     found: dict[str, Any] = json.loads(run(monitored, "check", "--data", str(unlabeled), "--json", "--no-round").output)
     assert [one["alarm"] for one in found["checks"]] == [False, True]

@@ -50,7 +50,7 @@ def export(
         file, round=number, holdout=holdout, split=split, format=kind, answers=answers
     )
     if kind in WORKSHEETS and not answers:
-        click.echo(f"wrote {count} items to {file}; fill the column `label`, or put yes into `skip`")
+        click.echo(f"wrote {count} items to {file}; where `label` is empty, fill it, or put yes into `skip`")
     else:
         click.echo(f"wrote {count} {'tasks' if kind == 'label-studio' else 'answers'} to {file}")
 

@@ -93,6 +93,9 @@ def status(folder: Path, as_json: bool) -> None:
 
 def show(found: dict[str, Any]) -> None:
     """Prints what `check` returned."""
+    if found["window"] < found["window_asked"]:
+        half = "a window is at most half as large as the model's reference"
+        click.echo(f"windows of {found['window']:,} items, not {found['window_asked']:,}: {half}")
     if not found["checks"]:
         click.echo(f"no whole window of {found['window']:,} new items yet")
     else:

@@ -54,7 +54,9 @@ def read_rows(file: Path) -> Rows:
     for place, row in readers[format_of(file)](file):
         absent = {"id", "label"} - set(row)
         if absent:
-            raise DataError(f"{file}, {place}: no {sorted(absent)[0]!r} among the columns {sorted(map(str, row))}")
+            raise DataError(
+                f"{file}, {place}: no {sorted(absent)[0]!r} among the columns {sorted(map(str, row))}; rename one"
+            )
         yield place, {**row, "id": str(row["id"])}
     if not place:
         raise DataError(f"{file} holds no row; write one for each item, with the columns id and label")

@@ -43,15 +43,17 @@ def check(
     """Compares each new window of a prediction log, or of a file of raw items, with the reference of its model.
 
     Each window becomes an analysis "drift_check"; `patience` in a row over their thresholds an "alert", and with budget
-    left a drift round that asks of what has drifted. Returns {"model_version", "window", "checks", "alert", "round"}:
-    the new checks, the alarm that is open (None without), and what became of its round. A window that was checked
-    before is not counted again. Killed anywhere and called again, it goes on where it was.
+    left a drift round that asks of what has drifted. Returns {"model_version", "window", "window_asked", "checks",
+    "alert", "round"}: items a window (fewer than asked where the reference is small), the new checks, the alarm that is
+    open (None without), and what became of its round. A window that was checked before is not counted again. Killed
+    anywhere and called again, it goes on where it was.
     """
     project.settings.data.refuse_several("drift is looked for")
     folder, file = _source(project, log, data)
     model = traffic.logged_model(project, folder) if folder else find_model(project)
     reference = reference_of(project, model.version)
-    size = window_size(window or project.settings.monitoring.window, len(reference.sample))
+    asked = window or project.settings.monitoring.window
+    size = window_size(asked, len(reference.sample))
     with project.ledger.read() as tx:
         before = [a for a in list_analyses(tx, CHECK) if a.result["model_version"] == model.version]
     if folder:
@@ -70,6 +72,7 @@ def check(
     return {
         "model_version": model.version,
         "window": size,
+        "window_asked": asked,
         "checks": checks,
         **_answer(project, model, oracle=oracle, start_round=start_round, progress=progress),
     }
