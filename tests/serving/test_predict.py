@@ -215,3 +215,13 @@ def test_a_canary_is_drawn_by_the_request_and_its_share_holds() -> None:
     assert drawn.mean() == pytest.approx(0.1, abs=0.02)
     assert [state.pick(name)[0] == "canary" for name in ids] == drawn.tolist()
     assert np.mean([state.shadowed(name) for name in ids]) == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+def test_a_body_without_its_content_type_is_told_which(serve, kind: str | None) -> None:
+    headers = {"content-type": kind} if kind else {}
+    with serve() as client:
+        answer = client.post("/v1/predict", content=b'{"text": "great"}', headers=headers)
+        assert client.post("/v1/predict", json=["great"]).json()["detail"].startswith("body")
+    assert answer.status_code == 422
+    assert "content-type: application/json" in answer.json()["detail"]

@@ -69,7 +69,10 @@ def install(app: FastAPI) -> None:
         return respond(error.status_code, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        whole = any(e["loc"][0] == "body" and e["type"] == "model_attributes_type" for e in error.errors())
+        if whole and "json" not in request.headers.get("content-type", ""):
+            return respond(422, "the body was not read as JSON; send it with the header content-type: application/json")
         places = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]  # not the input itself
         return respond(422, "; ".join(places[:5]))
 
