@@ -109,10 +109,12 @@ def make_pool(
     given: dict[str, Any] = {"several": several} if several else {"labeled_codes": known.codes}
     if "labeled_embeddings" in needs:
         given["labeled_embeddings"] = features.embed(known.positions)
-    if needs & {"model", "train", "samples"}:
+    if needs & {"model", "train", "samples", "labeled_proba"}:
         rows = features.rows(known.positions)
         given["labeled"] = (rows, known.codes)
         given["train"] = lambda X, y: terms.fresh().fit(X, y)
+    if "labeled_proba" in needs:
+        given["labeled_proba"] = learner().predict_proba(rows)
     if "costs" in needs:
         given["costs"] = costs()
     if "model" in needs:

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+import querist
 from querist.core.errors import SettingError
 from querist.core.memory import Memory
 from querist.stages.query_strategy.ask import ask, make
@@ -106,6 +107,24 @@ def test_a_second_round_learns_from_the_labels_of_the_first():
     chances = {name: second.thresholds[f"chance.{name}"] for name in ("uncertainty", "kmeans", "random")}
     assert max(chances, key=lambda name: chances[name]) == drawn
     assert sum(chances.values()) == pytest.approx(1)
+
+
+def test_select_learns_from_round_to_round_through_its_memory():
+    generator, memory = rng(2), Memory()
+    points = generator.normal(size=(60, 4)).astype(np.float32)
+    proba = generator.dirichlet(np.ones(3), 60)
+    labels = np.full(60, -1)
+    labels[:6] = np.arange(6) % 3
+
+    def once(seed):
+        return querist.select("bandit", 5, proba=proba, embeddings=points, labels=labels, memory=memory, rng=seed)
+
+    first = once(0)
+    labels[first] = proba[first].argmax(axis=1)
+    second = once(1)
+    kept = memory.arrays()
+    assert kept["bandit/asked"].tolist() == [*first, *second]
+    assert kept["bandit/weights"].min() < 1
 
 
 def test_rounds_whose_items_were_all_skipped_teach_nothing():

@@ -8,7 +8,7 @@ from querist.core.errors import SettingError
 from querist.core.types import Pool
 from querist.models.neighbours import of
 from querist.stages.query_strategy.ask import ask
-from querist.stages.query_strategy.cal import Contrastive, contrast, predictions
+from querist.stages.query_strategy.cal import Contrastive, contrast
 from querist.stages.query_strategy.cluster_margin import ClusterMargin
 from querist.stages.query_strategy.dal import Discriminative, unlike_labeled
 from querist.stages.query_strategy.kmeans import KMeansDiversity, round_robin
@@ -129,26 +129,21 @@ def test_cal_asks_for_the_item_read_otherwise_than_its_neighbours():
     proba = np.tile([0.9, 0.05, 0.05], (20, 1))
     proba[13] = [0.05, 0.05, 0.9]
 
-    class Sure:
-        classes_ = np.arange(3)
-
-        def predict_proba(self, X):
-            return np.tile([0.9, 0.05, 0.05], (len(X), 1))
-
-    chosen = ask(Contrastive(), make_pool(20, proba=proba, classifier=Sure()), 1, rng())
+    theirs = np.tile([0.9, 0.05, 0.05], (9, 1))
+    chosen = ask(Contrastive(), make_pool(20, proba=proba, labeled_proba=theirs), 1, rng())
     assert chosen.indices.tolist() == [13]
     assert chosen.reasons[0].startswith(f"{0.85 * np.log(18):.2f} nats")
     assert pool.n_items == 20
 
 
-def test_predictions_of_a_model_that_saw_some_classes_are_put_in_the_pool_s_order():
-    class Two:
-        classes_ = np.array(["c", "a"])
-
-        def predict_proba(self, X):
-            return np.array([[0.3, 0.7]])
-
-    assert predictions(Two(), None, make_pool(2)).tolist() == [[0.7, 0, 0.3]]
+def test_cal_reads_the_labeled_from_the_same_arrays():
+    generator = rng(4)
+    points, proba = generator.normal(size=(40, 3)).astype(np.float32), generator.dirichlet(np.ones(3), 40)
+    labels = np.where(np.arange(40) % 3 == 0, 1, -1)
+    open_, known = np.flatnonzero(labels < 0), np.flatnonzero(labels >= 0)
+    values = contrast(of(points[open_]), proba[open_], points[known], proba[known], 10)
+    chosen = querist.select("cal", 5, proba=proba, embeddings=points, labels=labels)
+    assert set(chosen) == set(open_[np.argsort(-values)[:5]])
 
 
 # discriminative

@@ -38,7 +38,8 @@ class Pool:
     (len(at), n_dims) float32 for some indices or a slice, so that a strategy pays only for what it looks at, `costs`
     (n_items,) what an answer costs, `samples()` several opinions (n_samples, n_items, n_classes), `previous_proba` what
     the model before thought, (n_items, n_classes), NaN where it was not asked; None in the first round.
-    Of the labeled items: `labeled_embeddings` (n_labeled, n_dims) and `labeled_codes` (n_labeled,), in one order.
+    Of the labeled items, in one order: `labeled_embeddings` (n_labeled, n_dims), `labeled_codes` (n_labeled,) and
+    `labeled_proba` (n_labeled, n_classes), the model's.
     Of the model: `classifier` has predict_proba, predict and classes_, `X()` gives the pool's features (n_items,
     n_features), `labeled` what it was trained on, `train(X, y)` a fresh one of its kind fitted to other labels.
 
@@ -57,6 +58,7 @@ class Pool:
     previous_proba: Probabilities | None = None
     labeled_embeddings: Embeddings | None = None
     labeled_codes: Codes | None = None
+    labeled_proba: Probabilities | None = None
     classifier: Any | None = None  # Any: a scikit-learn estimator, which this floor does not import
     X: Callable[[], Matrix] | None = None
     labeled: tuple[Matrix, Codes] | None = None

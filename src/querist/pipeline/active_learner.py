@@ -116,6 +116,7 @@ class ActiveLearner:
             previous_proba=None if before is None else self._proba(before, X_pool),
             labeled_embeddings=space.labeled if "labeled_embeddings" in needs else None,
             labeled_codes=codes,
+            labeled_proba=self.predict_proba(self._X) if "labeled_proba" in needs else None,
             classifier=self.model,
             X=lambda: X_pool,
             labeled=(self._X, codes),

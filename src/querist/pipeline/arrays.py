@@ -124,7 +124,8 @@ def select(
     n_items = next(iter(sizes.values()))
     open_ = np.arange(n_items) if labels is None else np.flatnonzero(_unlabeled(labels))
     known = np.delete(np.arange(n_items), open_)
-    rows = None if proba is None else _at(check_proba(proba), open_)
+    every = None if proba is None else check_proba(proba)
+    rows = None if every is None else _at(every, open_)
     scores = None
     if rows is not None and "scores" in made.needs:
         importance = _class_weights(class_weights)
@@ -142,6 +143,7 @@ def select(
         previous_proba=None if before is None else before[open_],
         labeled_embeddings=None if near is None else np.asarray(near, dtype=np.float32),
         labeled_codes=codes,
+        labeled_proba=None if every is None or codes is None else every[known],
         **({} if memory is None or space is None else _numbered(space, open_, known, memory)),
     )
     return open_[ask(made, pool, batch_size, np.random.default_rng(rng)).indices]

@@ -51,6 +51,7 @@ def make_pool(n_items: int, *, n_classes: int = 3, n_dims: int = 4, seed: int = 
         previous_proba=others[0].predict_proba(points),
         labeled_embeddings=labeled,
         labeled_codes=codes,
+        labeled_proba=model.predict_proba(labeled),
         classifier=model,
         X=lambda: points,
         labeled=(labeled, codes),
@@ -184,6 +185,7 @@ def later(pool: Pool, answered: Indices) -> Pool:
     assert pool.X is not None
     assert pool.samples is not None
     assert pool.labeled_embeddings is not None
+    assert pool.labeled_proba is not None
     kept = np.setdiff1d(np.arange(pool.n_items), answered)
     points, X, opinions = pool.embed(slice(None)), pool.X(), pool.samples()
     codes = np.concatenate([pool.labeled_codes, pool.proba[answered].argmax(axis=1)])
@@ -200,6 +202,7 @@ def later(pool: Pool, answered: Indices) -> Pool:
         labeled=(np.concatenate([pool.labeled[0], X[answered]]), codes),
         labeled_embeddings=np.concatenate([pool.labeled_embeddings, points[answered]]),
         labeled_codes=codes,
+        labeled_proba=np.concatenate([pool.labeled_proba, pool.proba[answered]]),
         ids=pool.ids[kept],
         labeled_ids=np.concatenate([pool.labeled_ids, pool.ids[answered]]),
     )
@@ -207,10 +210,15 @@ def later(pool: Pool, answered: Indices) -> Pool:
 
 def check_no_labels_at_all(make: Make) -> None:
     """Nothing labeled: a strategy that needs no label answers; one that does says so."""
-    if make().needs & {"labels", "labeled_embeddings", "model", "train", "samples", "proba", "scores"}:
+    if make().needs & {"labels", "labeled_embeddings", "labeled_proba", "model", "train", "samples", "proba", "scores"}:
         return
     pool = make_pool(20)
-    _answers(make, replace(pool, labeled_embeddings=None, labeled_codes=None, labeled_ids=None), 5, "no labels at all")
+    _answers(
+        make,
+        replace(pool, labeled_embeddings=None, labeled_codes=None, labeled_proba=None, labeled_ids=None),
+        5,
+        "no labels at all",
+    )
 
 
 def check_bad_arrays_are_refused(make: Make) -> None:

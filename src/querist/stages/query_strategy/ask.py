@@ -27,6 +27,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "previous_proba": (),
     "labeled_embeddings": ("labeled_embeddings",),
     "labels": ("labeled_codes",),
+    "labeled_proba": ("labeled_proba",),
     "model": ("classifier", "X", "labeled"),
     "train": ("train", "labeled"),
     "costs": ("costs",),

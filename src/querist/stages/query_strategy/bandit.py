@@ -64,7 +64,7 @@ class Bandit:
             raise SettingError(f"delta = {delta} of strategy bandit must lie between 0 and 1")
         self.parts: list[Part] = [part(name, given) for name, given in settings.items()]
         self.rounds, self.delta = rounds, delta
-        self.needs = frozenset({"model", "labels"}).union(*(one.needs for one in self.parts))
+        self.needs = frozenset({"labels", "labeled_proba"}).union(*(one.needs for one in self.parts))
         self.settings = [dict(settings), rounds, delta]
 
     def bytes_needed(self, n_items: int, n_dims: int, n_classes: int, batch_size: int) -> int:
@@ -124,7 +124,8 @@ class Bandit:
 
     def _reward(self, pool: Pool, standing: Standing) -> float | None:
         """None where none of what was asked has a label."""
-        assert pool.labeled is not None  # `needs` says so, ask() checked it
+        assert pool.labeled_codes is not None  # `needs` says so, ask() checked it
+        assert pool.labeled_proba is not None
         assert pool.labeled_ids is not None
         order = np.argsort(pool.labeled_ids)
         place = np.searchsorted(pool.labeled_ids, standing.asked, sorter=order)
@@ -132,9 +133,8 @@ class Bandit:
         known = pool.labeled_ids[rows] == standing.asked if len(order) else np.zeros(len(standing.asked), dtype=bool)
         if not known.any():
             return None
-        X, codes = pool.labeled
-        proba = pool.classifier.predict_proba(X[rows[known]])  # type: ignore[union-attr]  # present, see `needs`
-        return weighted_accuracy(proba.argmax(axis=1) == codes[rows[known]], standing.chance[known])
+        right = pool.labeled_proba[rows[known]].argmax(axis=1) == pool.labeled_codes[rows[known]]
+        return weighted_accuracy(right, standing.chance[known])
 
 
 def least_chance(n_parts: int, rounds: int) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from querist.core.errors import SettingError
@@ -27,7 +25,7 @@ class Contrastive:
         in the study mostly worse than random.
     """
 
-    needs = frozenset({"proba", "embeddings", "labeled_embeddings", "model"})
+    needs = frozenset({"proba", "embeddings", "labeled_embeddings", "labeled_proba"})
 
     def __init__(self, *, neighbours: int = 10) -> None:
         if neighbours < 1:
@@ -37,10 +35,9 @@ class Contrastive:
     def __call__(self, pool: Pool, batch_size: int, rng: np.random.Generator, /) -> Selection:
         assert pool.proba is not None  # `needs` says so, ask() checked it
         assert pool.embed is not None
-        assert pool.labeled is not None
+        assert pool.labeled_proba is not None
         labeled = labeled_rows(pool, pool.embed(slice(0, 1)).shape[1])
-        theirs = predictions(pool.classifier, pool.labeled[0], pool)
-        values = contrast(pool.embed, pool.proba, labeled, theirs, self.neighbours)
+        values = contrast(pool.embed, pool.proba, labeled, pool.labeled_proba, self.neighbours)
         picked = top_k(values, batch_size, rng)
         least = float(values[picked[-1]])
         return Selection(
@@ -73,15 +70,3 @@ def contrast(embed: Embed, proba: Probabilities, labeled: Embeddings, theirs: Pr
 
     each_tile(embed, len(proba), work, tile_rows=rows_for(len(to)))
     return np.round(np.maximum(values, 0), DIGITS)
-
-
-def predictions(classifier: Any, X: Any, pool: Pool) -> Probabilities:  # Any: scikit-learn is untyped
-    """(n_labeled, n_classes) in the pool's order of classes, of which the classifier may have seen a part."""
-    assert pool.proba is not None  # `needs` of the strategy says so, ask() checked it
-    own = np.asarray(classifier.predict_proba(X), dtype=np.float64)
-    n_classes = pool.proba.shape[1]
-    if own.shape[1] == n_classes:
-        return own
-    full = np.zeros((len(own), n_classes))
-    full[:, [pool.classes.index(str(label)) for label in classifier.classes_]] = own
-    return full

@@ -85,7 +85,7 @@ class QueryStrategy:
 
     @property
     def uses_model(self) -> bool:
-        return "model" in self.strategy.needs
+        return bool(self.strategy.needs & {"model", "labeled_proba"})
 
     def read(self, tx: Tx, ctx: Context) -> Inputs:
         scored = find_step(tx, ctx.round, "uncertainty_scoring")
