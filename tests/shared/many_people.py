@@ -48,10 +48,16 @@ def make_project(folder: Path, n: int, *, overlap: int, ledger: str = "sqlite://
 
 
 def play(
-    project: Project, n_people: int, *, kills: int = 0, seconds_between: float = 2.0, think: float = 0.0
+    project: Project,
+    n_people: int,
+    *,
+    kills: int = 0,
+    seconds_between: float = 2.0,
+    think: float = 0.0,
+    batch: int = 20,
 ) -> dict[str, Any]:
-    """All items answered by n people, each of whom thinks for about `think` seconds before an answer; the server is
-    killed and started again `kills` times in the middle.
+    """All items answered by n people, who take `batch` items at a time and think for about `think` seconds before an
+    answer; the server is killed and started again `kills` times in the middle.
     """
     names = [f"p{i}" for i in range(n_people)]
     for name in names:
@@ -60,7 +66,8 @@ def play(
     server = Server(project.folder)
     server.start()
     people = [
-        Annotator(server.port, token, lambda _, dice: dice.choice(["pos", "neg"]), think=think) for token in tokens
+        Annotator(server.port, token, lambda _, dice: dice.choice(["pos", "neg"]), think=think, batch=batch)
+        for token in tokens
     ]
     start = time.perf_counter()
     for person in people:
@@ -86,4 +93,5 @@ def play(
         "pairs": len({(a.item, a.annotator) for a in made}),
         "next": sorted(t for person in people for t in person.times["next"]),
         "submit": sorted(t for person in people for t in person.times["submit"]),
+        "both": sorted(sum(pair) for p in people for pair in zip(p.times["next"], p.times["submit"], strict=False)),
     }
