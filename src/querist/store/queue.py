@@ -18,16 +18,6 @@ from querist.store.ledger import Tx, iso
 from querist.store.tables import annotations as given
 from querist.store.tables import leases, queries, queue
 
-# What each answer needs is built once.
-_ITEMS: Any = bindparam("items", expanding=True)  # Any: of no type of its own
-_DELETE = delete(queue).where(queue.c.item.in_(_ITEMS))
-_HELD = select(leases.c.item).where(leases.c.annotator == bindparam("who"), leases.c.item.in_(_ITEMS))
-_CLOSE = (
-    update(leases)
-    .where(leases.c.item == bindparam("of_item"), leases.c.annotator == bindparam("of_annotator"))
-    .where(leases.c.expires_at > bindparam("now"))
-    .values(expires_at=bindparam("now"))
-)
 _newer, _theirs, _held = given.alias("newer"), given.alias("theirs"), leases.alias("held")
 
 
@@ -35,6 +25,38 @@ _newer, _theirs, _held = given.alias("newer"), given.alias("theirs"), leases.ali
 def stands(table: Any = given) -> tuple[ColumnElement[bool], ...]:  # Any: the table or an alias of it
     """Conditions of an answer that was neither undone nor corrected."""
     return table.c.kind == "answer", ~exists().where(_newer.c.supersedes == table.c.id)
+
+
+# What each lease and each answer needs is built once. Any: bound when executed, of no type of their own.
+_ITEMS: Any = bindparam("items", expanding=True)
+_WHO: Any = bindparam("who")
+_NOW: Any = bindparam("now")
+_DELETE = delete(queue).where(queue.c.item.in_(_ITEMS))
+_HELD = select(leases.c.item).where(leases.c.annotator == _WHO, leases.c.item.in_(_ITEMS))
+_CLOSE = (
+    update(leases)
+    .where(leases.c.item == bindparam("of_item"), leases.c.annotator == bindparam("of_annotator"))
+    .where(leases.c.expires_at > _NOW)
+    .values(expires_at=_NOW)
+)
+_ANSWERED = exists().where(_theirs.c.item == queue.c.item, _theirs.c.annotator == _WHO, *stands(_theirs))
+_MINE = select(leases.c.item).where(leases.c.annotator == _WHO, leases.c.expires_at > _NOW)
+_WITH_OTHERS = (  # of one item: joined with counts of all, these would cost what all leases ever given do
+    select(func.count())
+    .where(_held.c.item == queue.c.item, _held.c.annotator != _WHO, _held.c.expires_at > _NOW)
+    .scalar_subquery()
+)
+_OPEN = queue.c.answered + _WITH_OTHERS < queue.c.wanted
+_IN_ORDER = queue.c.round, queue.c.rank
+_KEPT = (
+    select(queue.c.item)
+    .where(queue.c.item.in_(_MINE.where(leases.c.tab == bindparam("tab"))), ~_ANSWERED)
+    .order_by(*_IN_ORDER)
+    .limit(bindparam("n"))
+)
+_FREE = select(queue.c.item).where(~queue.c.item.in_(_MINE), ~_ANSWERED, _OPEN)
+_NEXT = _FREE.order_by(*_IN_ORDER).limit(bindparam("n")).with_for_update(skip_locked=True, of=queue)
+_STILL_FREE = _FREE.where(queue.c.item.in_(_ITEMS))
 
 
 def line_up(tx: Tx, items: Collection[str]) -> None:
@@ -83,37 +105,23 @@ def lease(tx: Tx, annotator: str, tab: str, n: int, *, now: datetime, minutes: f
 
     Nobody gets an item that they have answered, nor one that others hold for all the answers it still wants.
     """
-    at, until = iso(now), iso(now + timedelta(minutes=minutes))
-    answered = exists().where(_theirs.c.item == queue.c.item, _theirs.c.annotator == annotator, *stands(_theirs))
-    held = select(leases.c.item).where(leases.c.annotator == annotator, leases.c.expires_at > at)
-    order = (queue.c.round, queue.c.rank)
-    kept = select(queue.c.item).where(queue.c.item.in_(held.where(leases.c.tab == tab)), ~answered)
-    found = list(tx.execute(kept.order_by(*order).limit(n)).scalars())
-    others = (
-        select(leases.c.item, func.count().label("n"))
-        .where(leases.c.expires_at > at, leases.c.annotator != annotator)
-        .group_by(leases.c.item)
-        .subquery()
-    )
-    spoken_for = queue.c.answered + func.coalesce(others.c.n, 0)
-    free = (
-        select(queue.c.item)
-        .outerjoin(others, others.c.item == queue.c.item)
-        .where(~queue.c.item.in_(held), ~answered, spoken_for < queue.c.wanted)
-    )
+    terms = {"who": annotator, "now": iso(now)}
+    found = list(tx.execute(_KEPT, {**terms, "tab": tab, "n": n}).scalars())
     if len(found) < n:
-        wanted = free.order_by(*order).limit(n - len(found)).with_for_update(skip_locked=True, of=queue)
-        locked = list(tx.execute(wanted).scalars())
-        # PostgreSQL counted the leases before it had the locks; now nobody else can add one.
-        still = set(tx.execute(free.where(queue.c.item.in_(locked))).scalars())
-        found += [item for item in locked if item in still]
-    row = {"annotator": annotator, "tab": tab, "given_at": at, "expires_at": until}
-    rows = [{"item": item, **row} for item in sorted(found)]  # in the order of `close`
-    if rows:
-        dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(leases)
-        renewed = {"expires_at": statement.excluded.expires_at, "tab": statement.excluded.tab}
-        tx.execute(statement.on_conflict_do_update(index_elements=["item", "annotator"], set_=renewed), rows)
+        free = list(tx.execute(_NEXT, {**terms, "n": n - len(found)}).scalars())
+        if tx.dialect.name != "sqlite":
+            # PostgreSQL counted the leases before it had the locks; now nobody else can add one.
+            still = set(tx.execute(_STILL_FREE, {**terms, "items": free}).scalars())
+            free = [item for item in free if item in still]
+        found += free
+    row = {
+        "annotator": annotator,
+        "tab": tab,
+        "given_at": iso(now),
+        "expires_at": iso(now + timedelta(minutes=minutes)),
+    }
+    if found:
+        tx.execute(_lend(tx.dialect.name), [{"item": item, **row} for item in sorted(found)])  # in the order of `close`
     return found
 
 
@@ -151,13 +159,9 @@ def close(tx: Tx, answered: Collection[tuple[str, str]], *, now: datetime) -> No
 def hold_again(tx: Tx, annotator: str, items: Collection[str], *, now: datetime, minutes: float) -> None:
     """Gives back the leases of items whose answer the annotator has undone, unless others hold them by now."""
     until = iso(now + timedelta(minutes=minutes))
-    theirs = (
-        select(func.count())
-        .where(_held.c.item == queue.c.item, _held.c.annotator != annotator, _held.c.expires_at > iso(now))
-        .scalar_subquery()
-    )
-    free = select(queue.c.item).where(queue.c.item.in_(list(items)), queue.c.answered + theirs < queue.c.wanted)
-    mine = leases.c.annotator == annotator, leases.c.item.in_(list(tx.execute(free).scalars()))
+    free = select(queue.c.item).where(queue.c.item.in_(_ITEMS), _OPEN)
+    open_ = list(tx.execute(free, {"who": annotator, "now": iso(now), "items": list(items)}).scalars())
+    mine = leases.c.annotator == annotator, leases.c.item.in_(open_)
     tx.execute(update(leases).where(*mine).values(expires_at=until))
 
 
@@ -199,6 +203,14 @@ def holders(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
     open_ = leases.c.item.in_(select(queue.c.item))
     found = live.where(leases.c.expires_at > iso(now), open_)
     return [dict(row) for row in tx.execute(found.order_by(leases.c.annotator, leases.c.item)).mappings()]
+
+
+@cache
+def _lend(dialect: str) -> Any:  # Any: an insert of one dialect
+    """Gives an item to an annotator, or prolongs the lease that was given."""
+    statement = (sqlite if dialect == "sqlite" else postgresql).insert(leases)
+    renewed = {"expires_at": statement.excluded.expires_at, "tab": statement.excluded.tab}
+    return statement.on_conflict_do_update(index_elements=["item", "annotator"], set_=renewed)
 
 
 def _live(annotator: str, now: datetime) -> Any:  # Any: an update, whose values follow
