@@ -29,13 +29,15 @@ def check_proba(proba: Any, *, n_items: int | None = None) -> Probabilities:  # 
     _check_length(array, n_items, "probabilities")
     for block in blocks(len(array)):
         part = array[block]
-        lowest, sums = part.min(axis=1), part.sum(axis=1, dtype=np.float64)
-        wrong = np.flatnonzero(~((lowest >= 0) & (np.abs(sums - 1) <= SUM_TOLERANCE)))
-        if len(wrong):
-            row = wrong[0]
-            fault = "hold NaN" if np.isnan(sums[row]) else "are negative" if lowest[row] < 0 else "do not sum to 1"
-            values = np.array2string(part[row], precision=4, threshold=10)
-            raise ShapeError(f"probabilities {fault} in row {block.start + row}: {values}")
+        # Over all at once, and by einsum: numpy's reductions of short rows are many times slower.
+        sums = np.einsum("ij->i", part, dtype=np.float64)
+        if part.min() >= 0 and np.abs(sums - 1).max() <= SUM_TOLERANCE:  # neither holds with NaN
+            continue
+        lowest = part.min(axis=1)
+        row = int(np.flatnonzero(~((lowest >= 0) & (np.abs(sums - 1) <= SUM_TOLERANCE)))[0])
+        fault = "hold NaN" if np.isnan(sums[row]) else "are negative" if lowest[row] < 0 else "do not sum to 1"
+        values = np.array2string(part[row], precision=4, threshold=10)
+        raise ShapeError(f"probabilities {fault} in row {block.start + row}: {values}")
     return array
 
 
