@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,9 +20,13 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Else each worker rewrites every test, and each command that a test starts compiles querist, anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+from querist.pipeline.project import Project, utc_now
 from querist.store.ledger import Ledger
 
+sys.dont_write_bytecode = False
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # a busy machine is no failure
 
@@ -107,6 +112,25 @@ def clock() -> Callable[[], datetime]:
         return now[0]
 
     return look
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
+    """The project that `make` grows in a folder; made once for all tests that ask for this name, and then copied."""
+    kept: dict[str, tuple[Path, datetime]] = {}
+    base = tmp_path_factory.mktemp("grown")
+
+    def grown(name: str, folder: Path, make: Callable[[], Project], clock: Callable[[], datetime] = utc_now) -> Project:
+        if name not in kept:
+            make().ledger.close()
+            kept[name] = shutil.copytree(folder, base / name), clock()
+        source, then = kept[name]
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        while clock() < then:  # what comes now is later than what is on record
+            pass
+        return Project(folder, clock=clock)
+
+    return grown
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(look: Callable[[], Any], what: str, seconds: float = 600.0, *, pause: float = 0.1) -> Any:
+def until(look: Callable[[], Any], what: str, seconds: float = 1_200.0, *, pause: float = 0.1) -> Any:
     """What `look` returns first that is true; an answer that is none counts as not yet. Raises TimeoutError."""
     import httpx
 
@@ -115,7 +115,7 @@ def killed(folder: Path, *command: object, when: Callable[[], Any]) -> bool:
     return False
 
 
-def kill_run(folder: Path, aim: str, seconds: float) -> bool:
+def kill_run(folder: Path, aim: str, seconds: float = 1_200.0) -> bool:
     """Kills the first run in the background that is to bring the project's round so far, as a crash would."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
@@ -127,5 +127,5 @@ def kill_run(folder: Path, aim: str, seconds: float) -> bool:
             if "--until" in words and aim in words and "--background" not in words and str(folder) in words:
                 os.kill(int(entry.name), signal.SIGKILL)
                 return True
-        time.sleep(0.02)
+        time.sleep(0.05)
     return False

@@ -129,14 +129,16 @@ class Airflow:
     def client(self) -> Any:
         import httpx
 
-        api = httpx.Client(base_url=self.url, timeout=20)
+        api = httpx.Client(base_url=self.url, timeout=60)
         token = until(lambda: api.get("/auth/token").json()["access_token"], "Airflow's API")
         api.headers["authorization"] = f"Bearer {token}"
         return api
 
     def ask(self) -> None:
-        run = f"/api/v2/dags/{self._dags()[0]}/dagRuns"
-        until(lambda: self.api.post(run, json={"logical_date": None}).is_success, "Airflow to take a run")
+        """Asked again after no answer, it makes the run once."""
+        runs = f"/api/v2/dags/{self._dags()[0]}/dagRuns"
+        run = {"logical_date": None, "dag_run_id": f"played-{uuid4().hex}"}
+        until(lambda: self.api.post(runs, json=run).status_code in (200, 409), "Airflow to take a run")
 
     def tick(self) -> None:
         """querist tells it when there is something to do."""
@@ -170,7 +172,7 @@ class Prefect:
         self._project, self._slug, port = project, slug.replace("_", "-"), free_port()
         self.url = f"http://127.0.0.1:{port}/api"
         self.settings = f'prefect_url = "{self.url}"'
-        self.http = httpx.Client(base_url=self.url, timeout=20)
+        self.http = httpx.Client(base_url=self.url, timeout=60)
         self.file = scratch / "prefect_flows.py"
         self.env = clean(
             "PREFECT",

@@ -6,7 +6,6 @@ python examples/a_month/play.py --with airflow --with prefect --kill --out DIR
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import signal
@@ -22,10 +21,11 @@ from typing import Any
 
 from crowd import Crowd, Lead
 from machines import Server, kill_run, killed, querist, until
-from mail import CHANGED, Mail, Mails, made, real
+from mail import CHANGED, Mail, Mails, made, real, write
 from orchestrators import KINDS, Orchestrator
 from outcome import record
 from traffic import Traffic
+from watchers import Watchers
 
 from querist.pipeline.deploy.deploying import deploy_status
 from querist.pipeline.project import Project
@@ -40,16 +40,18 @@ WINDOW, MOST_WINDOWS, MORE_ROUNDS = 100, 4, 2
 class Month:
     """The project in a folder of its own, its servers, and what was killed so far."""
 
-    def __init__(self, out: Path, mails: Mails, *, kill: bool) -> None:
+    def __init__(self, out: Path, mails: Mails, *, kill: bool, watched: bool) -> None:
         self.folder, self.scratch = out / "project", out / "scratch"
         self.folder.mkdir(parents=True)
         self.scratch.mkdir()
-        self.mails, self.kill = mails, kill
+        self.mails, self.kill, self.watched = mails, kill, watched
         self.kills = Counter[str]()
         self.crowd, self.lead = Crowd(self.folder, mails.truth), Lead(self.folder, mails.truth)
         self.server = Server(self.folder, log=self.scratch / "serve.log")
         self.traffic = Traffic(self.folder, self.scratch / "served-model.log")
         self.orchestrator: Orchestrator | None = None
+        self.watchers: Watchers | None = None
+        self.drift_rounds: list[int] = []
         self.changed = [mails.changed[at : at + WINDOW] for at in range(0, len(mails.changed), WINDOW)]
         self.day, self.start = 1, time.monotonic()
         self.facts: dict[str, Any] = {}
@@ -108,11 +110,14 @@ class Month:
     def round(self) -> dict[str, Any]:
         """Asked, labeled, trained, judged; the gate's decision."""
         number = self.project.next_round()
+        self.ask(number)
+        return self.learn(number)
+
+    def ask(self, number: int) -> None:
         assert self.orchestrator is not None
         if not self.asked(number):
             self.orchestrator.ask()
             until(lambda: self.asked(number), f"round {number} to be asked")
-        return self.learn(number)
 
     def asked(self, number: int) -> bool:
         return self.project.is_open(number) and bool(completeness(self.project, number)["asked"])
@@ -124,20 +129,17 @@ class Month:
         kill = self.kill and not self.kills[f"training by {name}"]
         if kill:
             self.killing(name, done=self.orchestrator.kill())
+            threading.Thread(target=self.kill_training, args=[f"training by {name}"], daemon=True).start()
         answers = self.crowd.label(number, self.server, meanwhile=self.kill_server if self.kill else lambda: None)
         if kill:
             self.orchestrator.ready()
-            threading.Thread(target=self.kill_training, args=[f"training by {name}"], daemon=True).start()
         judged = until(lambda: self.judged(number), f"the model of round {number} to be judged", pause=0.3)
-        said = (
-            "passes"
-            if judged["passed"]
-            else "is held: " + "; ".join(c["reason"] for c in judged["criteria"] if not c["passed"])
-        )
+        held = "; ".join(c["reason"] for c in judged["criteria"] if not c["passed"])
         if judged["passed"]:
             version = judged["model_version"]
             until(lambda: self.promoted(version), f"{version} to be promoted", pause=0.3)
-        self.say(f"round {number}: {answers} answers; {judged['model_version']} {said}", days=1)
+        verdict = f"is held: {held}" if held else "passes"
+        self.say(f"round {number}: {answers} answers; {judged['model_version']} {verdict}", days=1)
         return dict(judged)
 
     def kill_server(self) -> None:
@@ -146,7 +148,7 @@ class Month:
         self.killing("querist serve", done=True)
 
     def kill_training(self, what: str) -> None:
-        self.killing(what, done=kill_run(self.folder, "retrained", 300))
+        self.killing(what, done=kill_run(self.folder, "retrained"))
 
     def judged(self, number: int) -> dict[str, Any] | None:
         """The gate's decision on the model of an evaluated round, once it is there."""
@@ -165,6 +167,9 @@ class Month:
     def serve(self) -> None:
         """The model answers; mail of the usual kind comes, and nobody is alarmed."""
         self.traffic.start()
+        if self.watched:
+            self.watchers = Watchers(self.folder, self.scratch, self.server, self.traffic.server)
+            self.watchers.start()
         for at in range(0, len(self.mails.usual), WINDOW):
             self.mail("usual", self.mails.usual[at : at + WINDOW])
         self.check()
@@ -178,25 +183,35 @@ class Month:
         self.killing("querist deploy serve", done=kill)
         self.say(f"{found.n} mails, {what}: accuracy {found.accuracy:.2f} of {found.version}", days=2)
 
-    def check(self) -> dict[str, Any]:
+    def check(self) -> int | None:
+        """The round that a new alarm has opened, by the check itself, or by Alertmanager where it runs."""
         self.traffic.written()
         before = len(self.analyses("drift_check"))
-        said = self.command("monitor", "check", "--json", when=lambda: len(self.analyses("drift_check")) > before)
-        found: dict[str, Any] = json.loads(said)
-        return found
+        words = ["monitor", "check", "--json", *(["--no-round"] if self.watchers else [])]
+        found = json.loads(self.command(*words, when=lambda: len(self.analyses("drift_check")) > before))
+        if found["alert"] is None or len(self.analyses("alert")) == len(self.drift_rounds):
+            return None
+        if self.watchers:
+            until(lambda: len(self.analyses("drift_round")) > len(self.drift_rounds), "Alertmanager to open a round")
+        number: int = self.analyses("drift_round")[-1]["round"]
+        self.ask(number)
+        self.drift_rounds.append(number)
+        self.say(f"alarm: {found['alert']['why']}; drift round {number} is asked")
+        return number
 
     def drift(self) -> None:
         """The mail changes; two windows later there is an alarm, and a round of questions about the new mail."""
-        round = None
-        for number in range(1, MOST_WINDOWS + 1):
+        round, n = None, 0
+        while round is None:
+            if n == MOST_WINDOWS:
+                raise RuntimeError(f"no alarm within {MOST_WINDOWS} windows of changed mail")
+            n += 1
             self.mail("changed", self.changed.pop(0))
-            if (found := self.check())["round"]:
-                round = found["round"]["round"]
-                self.facts |= {"mails_to_alarm": number * WINDOW, "why": found["alert"]["why"]}
-                break
-        if round is None:
-            raise RuntimeError(f"no alarm within {MOST_WINDOWS} windows of changed mail")
-        self.say(f"alarm: {self.facts['why']}; drift round {round} is asked")
+            if self.watchers and self.kill and n == 1:
+                self.watchers.kill()
+                self.killing("Prometheus and Alertmanager", done=True)
+            round = self.check()
+        self.facts["mails_to_alarm"] = n * WINDOW
         self.recover(round)
         self.facts["mails_to_recovery"] = sum(w.n for w in self.traffic.windows if w.what.startswith("changed"))
 
@@ -219,21 +234,21 @@ class Month:
         """The changed mail is what is usual now; where it changes again, the same happens again."""
         while self.changed:
             self.mail("learned", self.changed.pop(0))
-            found = self.check()
-            if found["round"]:
-                self.say(f"alarm again: {found['alert']['why']}; drift round {found['round']['round']} is asked")
-                self.recover(found["round"]["round"])
+            if (round := self.check()) is not None:
+                self.recover(round)
 
     def end(self) -> None:
+        if self.watchers is not None:
+            self.watchers.stop()
         self.traffic.stop()
         if self.orchestrator is not None:
             self.orchestrator.stop()
         self.server.end()
 
 
-def play(out: Path, kinds: Sequence[str], mails: Mails, *, kill: bool) -> dict[str, Any]:
+def play(out: Path, kinds: Sequence[str], mails: Mails, *, kill: bool, watched: bool) -> dict[str, Any]:
     """Plays the month into the folder `out` and returns what its record says."""
-    month = Month(out, mails, kill=kill)
+    month = Month(out, mails, kill=kill, watched=watched)
     try:
         month.begin()
         for kind in kinds:
@@ -256,18 +271,12 @@ def play(out: Path, kinds: Sequence[str], mails: Mails, *, kill: bool) -> dict[s
     return found
 
 
-def write(file: Path, mails: Sequence[Mail]) -> None:
-    with file.open("w", newline="", encoding="utf-8") as rows:
-        writer = csv.writer(rows)
-        writer.writerow(["id", "text"])
-        writer.writerows([mail.id, mail.text] for mail in mails)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--with", dest="kinds", action="append", choices=list(KINDS), help="who runs the rounds, in turn  [shell]"
     )
+    parser.add_argument("--alertmanager", action="store_true", help="drift rounds are opened by Alertmanager")
     parser.add_argument("--kill", action="store_true", help="kill -9 what runs, at each boundary")
     parser.add_argument("--made", action="store_true", help="made-up mail, also where QUERIST_DATA has the real one")
     parser.add_argument("--changed", type=int, default=CHANGED, help=f"mails to come after the change  [{CHANGED}]")
@@ -280,7 +289,7 @@ def main() -> None:
     data = os.environ.get("QUERIST_DATA")
     mails = made() if given.made or not data else real(Path(data))
     mails = replace(mails, changed=mails.changed[: given.changed])
-    found = play(out.absolute(), given.kinds or ["shell"], mails, kill=given.kill)
+    found = play(out.absolute(), given.kinds or ["shell"], mails, kill=given.kill, watched=given.alertmanager)
     print(found["story"])
     if found["kills"]:
         print("killed:", ", ".join(f"{what} ({n})" for what, n in found["kills"].items()))

@@ -17,9 +17,9 @@ from querist.core.types import Codes, Indices, Probabilities
 from querist.snapshots.payload import keep_image, payloads
 from querist.snapshots.snapshot import POOL
 from querist.step import Context, StepResult
-from querist.store.annotations import Effort
+from querist.store.annotations import Effort, effort
 from querist.store.ledger import Tx
-from querist.store.rounds import Query, Round, open_round, taken_positions
+from querist.store.rounds import Query, Round, count_queries, open_round, outstanding, taken_positions
 
 SHOWN_LABELS = 5
 """Classes of a prediction that the record keeps, the likeliest; of several labels all that are predicted."""
@@ -113,6 +113,29 @@ def items_left(spent: Effort, settings: Settings, *, oracle: bool = False) -> in
     labels = budget_left(spent, settings.objective)
     shared = settings.labeling.overlap_share > 0 and not oracle
     return labels if labels is None or not shared else labels // settings.labeling.overlap
+
+
+def committed(tx: Tx, settings: Settings) -> Effort:
+    """The effort, with the answers to come of earlier rounds, where a round may be made before all have come."""
+    spent = effort(tx)
+    if settings.labeling.train_at == 1:
+        return spent
+    to_come = outstanding(tx)
+    return replace(spent, labels=spent.labels + to_come, untimed=spent.untimed + to_come)
+
+
+def share_open(tx: Tx, round: int, settings: Settings) -> int:
+    """How many of the items of a round may lack answers when the next one is made, as far as the settings go."""
+    if settings.labeling.train_at == 1:
+        return 0
+    return whole(count_queries(tx, round) * (1 - settings.labeling.train_at))
+
+
+def may_stay_open(tx: Tx, round: int, settings: Settings) -> int:
+    """As `share_open`, but none in the last round that is paid for, since nobody would learn from what comes later.
+    Reads all that was answered."""
+    n_open = share_open(tx, round, settings)
+    return n_open if n_open and items_left(committed(tx, settings), settings) != 0 else 0
 
 
 def seconds_spent(spent: Effort, goal: ObjectiveSettings) -> float:

@@ -1,6 +1,7 @@
 """A project, its gate, and an application behind it as `querist serve` builds one."""
 
 # No `from __future__ import annotations`: FastAPI could not read the annotations of routes made inside a function.
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,11 +38,22 @@ def project(folder: Path, time: Clock) -> Project:
     return Project(folder, clock=time)
 
 
-@pytest.fixture
-def team(project: Project) -> Project:
-    """The project with ada (annotator), lee (lead) and root (admin), all with one password."""
+@pytest.fixture(scope="session")
+def hired(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ledger's folder of a team, made once: each password takes argon2 a while."""
+    folder = tmp_path_factory.mktemp("team")
+    (folder / "querist.toml").write_text("")
+    project = Project(folder, clock=Clock())
     for name, role in (("ada", "annotator"), ("lee", "lead"), ("root", "admin")):
         add_user(project, name, role, password=PASSWORD, by="test")
+    project.ledger.close()
+    return folder / ".querist"
+
+
+@pytest.fixture
+def team(project: Project, hired: Path) -> Project:
+    """The project with ada (annotator), lee (lead) and root (admin), all with one password."""
+    shutil.copytree(hired, project.folder / ".querist")
     return project
 
 

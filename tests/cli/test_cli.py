@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm
 
 from querist.cli import cli
 
@@ -15,7 +16,16 @@ QUERIST = [sys.executable, "-m", "querist"]
 
 
 def run(*arguments: object, cwd: Path, status: int = 0) -> str:
-    done = subprocess.run([*QUERIST, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
+    return told(
+        subprocess.run([*QUERIST, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False), status
+    )
+
+
+def run_warm(*arguments: object, cwd: Path, status: int = 0) -> str:
+    return told(warm.querist(*arguments, cwd=cwd), status)
+
+
+def told(done: subprocess.CompletedProcess[str], status: int) -> str:
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout if status == 0 else done.stderr
@@ -23,26 +33,26 @@ def run(*arguments: object, cwd: Path, status: int = 0) -> str:
 
 @pytest.mark.long
 def test_the_whole_way_from_a_csv_to_a_summary(folder: Path, reviews: Path) -> None:
-    assert "400 rows read, 400 added" in run("ingest", reviews, cwd=folder)
-    out = run("run", "--rounds", 2, "--oracle", "label", cwd=folder)
+    assert "400 rows read, 400 added" in run_warm("ingest", reviews, cwd=folder)
+    out = run_warm("run", "--rounds", 2, "--oracle", "label", cwd=folder)
     assert "done: 2 rounds after the seed set are done" in out
     assert (folder / "reports" / "summary.md").exists()
-    assert "reviews: ready" in run("status", cwd=folder)
-    found = json.loads(run("status", "--json", cwd=folder))
+    assert "reviews: ready" in run_warm("status", cwd=folder)
+    found = json.loads(run_warm("status", "--json", cwd=folder))
     assert [r["labels"] for r in found["rounds"]] == [20, 30, 40]
-    assert "rank" in run("rounds", "show", 1, cwd=folder)
-    assert len(json.loads(run("rounds", "show", 2, "--json", cwd=folder))["queries"]) == 10
-    assert "every byte" in run("snapshot", "verify", cwd=folder)
-    assert "is valid" in run("config", "check", cwd=folder)
-    assert "snapshot" in run("doctor", cwd=folder)
-    assert "--batch-size go with a SOURCE" in run("simulate", "--batch-size", 3, cwd=folder, status=2)
-    assert "kmeans, accuracy" in run("simulate", "--rounds", 1, "--repeats", 1, "--jobs", 1, cwd=folder)
+    assert "rank" in run_warm("rounds", "show", 1, cwd=folder)
+    assert len(json.loads(run_warm("rounds", "show", 2, "--json", cwd=folder))["queries"]) == 10
+    assert "every byte" in run_warm("snapshot", "verify", cwd=folder)
+    assert "is valid" in run_warm("config", "check", cwd=folder)
+    assert "snapshot" in run_warm("doctor", cwd=folder)
+    assert "--batch-size go with a SOURCE" in run_warm("simulate", "--batch-size", 3, cwd=folder, status=2)
+    assert "kmeans, accuracy" in run_warm("simulate", "--rounds", 1, "--repeats", 1, "--jobs", 1, cwd=folder)
     shard = next((folder / "snapshots" / "objects").rglob("*.parquet"))
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
     shard.chmod(0o644)
     shard.write_bytes(data)
-    assert run("snapshot", "verify", cwd=folder, status=1) == ""
+    assert run_warm("snapshot", "verify", cwd=folder, status=1) == ""
 
 
 def test_init_writes_a_project_and_never_overwrites_one(tmp_path: Path) -> None:

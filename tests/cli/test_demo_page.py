@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.request import HTTPCookieProcessor, build_opener
 
+import numpy as np
 import pytest
 
 from querist.pipeline.demo import prepare_for_people
@@ -19,8 +21,12 @@ pytest.importorskip("uvicorn", reason="the extra web is not installed")
 
 @pytest.mark.long
 def test_the_printed_address_opens_the_page_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "querist", "demo", "--serve", "--images", "--port", "0", "--dir", "d"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    browser_of_the_person = tmp_path / "browser"
+    browser_of_the_person.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    browser_of_the_person.chmod(0o755)
+    command = [sys.executable, "-m", "querist", "demo", "--serve", "--images", "--port", "0", "--dir", "d", "--open"]
+    env = {**os.environ, "BROWSER": str(browser_of_the_person)}
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=env)
     try:
         assert process.stdout is not None
         address = next(line for line in process.stdout if line.startswith("label here: ")).split()[-1]
@@ -34,6 +40,7 @@ def test_the_printed_address_opens_the_page_once(tmp_path: Path) -> None:
                 assert time.monotonic() < end
                 time.sleep(0.1)
         assert "handwritten digits" in page
+        assert (tmp_path / "opened").read_text().strip() == address
         assert "handwritten digits" in browser.open(address.partition("?")[0]).read().decode()
         with pytest.raises(OSError, match="403"):
             build_opener(HTTPCookieProcessor(CookieJar())).open(address)
@@ -50,3 +57,5 @@ def test_people_find_a_pool_without_labels_and_a_holdout_with_them(images: bool,
     used = project.snapshot.primary()
     assert ((codes >= 0) == (project.snapshot.splits() == TEST))[used].all()
     assert (codes[used] >= 0).mean() == pytest.approx(0.2, abs=0.01)
+    shares = np.bincount(codes[used & (codes >= 0)]) / (codes[used] >= 0).sum()
+    assert shares == pytest.approx(np.full(10 if images else 2, 0.1 if images else 0.5), abs=0.05)

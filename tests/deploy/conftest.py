@@ -12,12 +12,16 @@ from querist.pipeline.project import Project
 
 
 @pytest.fixture
-def project(folder: Path, reviews: Path, clock: Callable[[], datetime]) -> Project:
+def project(folder: Path, reviews: Path, clock: Callable[[], datetime], grown: Callable[..., Project]) -> Project:
     """The seed set and two rounds of four hundred reviews, answered by the column `label`."""
-    opened = Project(folder, clock=clock)
-    opened.ingest(reviews)
-    opened.run(rounds=2, oracle="label")
-    return opened
+
+    def make() -> Project:
+        opened = Project(folder, clock=clock)
+        opened.ingest(reviews)
+        opened.run(rounds=2, oracle="label")
+        return opened
+
+    return grown("deploy", folder, make, clock)
 
 
 @pytest.fixture

@@ -170,13 +170,13 @@ def fill_wheels(deployed: Path, kept: Path) -> None:
 def answer(port: int, path: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"content-type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=60) as got:
+    with urllib.request.urlopen(asked, timeout=300) as got:
         return json.load(got)
 
 
 def awaited(port: int, running: subprocess.Popen[bytes]) -> Any:
     """What /readyz says once it does."""
-    end = time.monotonic() + 300
+    end = time.monotonic() + 600
     while running.poll() is None and time.monotonic() < end:
         try:
             return answer(port, "/readyz")
@@ -213,7 +213,7 @@ def test_an_image_built_without_a_docker_engine_serves_the_version_of_its_tag(
         said = answer(port, "/v1/predict", {"text": "a great and lovely film"})
     finally:
         running.terminate()
-        running.wait(30)
+        running.wait(300)
     assert f"{__version__}-{ready['version']}" == built["tag"]
     assert ready["version"] == first["version"] == said["model_version"]
     assert said["predictions"][0]["label"] == "pos"

@@ -38,12 +38,16 @@ EMPTY = {
 
 
 @pytest.fixture
-def looped(folder: Path, reviews: Path) -> Project:
+def looped(folder: Path, reviews: Path, grown: Callable[..., Project]) -> Project:
     """Three rounds of ten after a seed set of twenty, answered by the labels of the file."""
-    project = Project(folder)
-    project.ingest(reviews)
-    project.run(rounds=3, oracle="label")
-    return project
+
+    def make() -> Project:
+        project = Project(folder)
+        project.ingest(reviews)
+        project.run(rounds=3, oracle="label")
+        return project
+
+    return grown("looped", folder, make)
 
 
 def kinds(found: dict[str, Any]) -> set[str]:

@@ -16,9 +16,11 @@ import pytest
 from querist.config.loop import ObjectiveSettings
 from querist.core.errors import SettingError, SnapshotCorrupt
 from querist.core.proportion import wilson
+from querist.core.selection import stream
 from querist.pipeline.doctor import check_settings
 from querist.pipeline.evaluation.quality import of_groups, predictions, quality
 from querist.pipeline.project import Project
+from querist.stages.evaluation.intervals import bootstrap
 from querist.stages.evaluation.significance import mcnemar
 from querist.stages.evaluation.step import Evaluation, without_interval
 from querist.store.analyses import list_analyses
@@ -139,6 +141,13 @@ def test_each_round_keeps_the_predictions_of_its_model(project: Project) -> None
     codes, _ = project.snapshot.labels("label", newest.classes)
     np.testing.assert_array_equal(newest.codes, codes[newest.positions])
     assert predictions(project, 7) is None
+    earlier = quality(project, 1)
+    assert earlier is not None
+    assert (earlier["round"], earlier["model_version"]) == (1, kept[1].model_version if kept[1] else "")
+    with project.ledger.read() as tx:
+        accuracy = next(m for m in list_metrics(tx, 1) if m.name == "accuracy")
+    assert earlier["metrics"][0] == {"name": "accuracy", **{k: getattr(accuracy, k) for k in ("value", "low", "high")}}
+    assert quality(project, 7) is None
 
 
 def test_predictions_are_no_part_of_the_digest_and_lost_ones_are_named(project: Project) -> None:
@@ -240,6 +249,26 @@ def test_slices_may_be_named_and_do_not_change_what_the_loop_does(project: Proje
     assert project.settings_key == before
     with pytest.raises(SettingError, match=r"evaluation\.slices 'products'.*Did you mean 'product'"):
         check_settings(change(project, 'slices = ["product"]', 'slices = ["products"]').settings)
+
+
+def test_a_holdout_drawn_class_by_class_is_resampled_so_by_the_loop_and_by_quality(project: Project) -> None:
+    project = change(project, "resamples = 100", "resamples = 100\nstratified = true")
+    project.run(rounds=0, oracle="label")
+    kept, found = predictions(project), quality(project)
+    assert kept is not None
+    assert found is not None
+    settings = project.settings
+    _, low, high = bootstrap(
+        "accuracy",
+        kept.codes,
+        kept.proba,
+        kept.classes,
+        confidence=settings.evaluation.confidence,
+        resamples=100,
+        rng=stream(settings.project.seed, 0, Evaluation.NAME),
+        stratified=True,
+    )
+    assert (found["metrics"][0]["low"], found["metrics"][0]["high"]) == (low, high)
 
 
 def test_a_hostile_context_value_is_carried_as_text(

@@ -14,13 +14,16 @@ from querist.store.rounds import list_queries
 
 
 @pytest.fixture
-def waiting(folder: Path, reviews: Path, clock: Callable[[], datetime]) -> Project:
-    settings = folder / "querist.toml"
-    settings.write_text(settings.read_text().replace('label = "label"\n', 'classes = ["neg", "pos"]\n'))
-    project = Project(folder, clock=clock)
-    project.ingest(reviews)
-    assert project.run().status == "waiting"
-    return project
+def waiting(folder: Path, reviews: Path, clock: Callable[[], datetime], grown: Callable[..., Project]) -> Project:
+    def make() -> Project:
+        settings = folder / "querist.toml"
+        settings.write_text(settings.read_text().replace('label = "label"\n', 'classes = ["neg", "pos"]\n'))
+        project = Project(folder, clock=clock)
+        project.ingest(reviews)
+        assert project.run().status == "waiting"
+        return project
+
+    return grown("exports", folder, make, clock)
 
 
 @pytest.fixture

@@ -82,8 +82,7 @@ def test_what_was_exported_is_imported_into_another_project_as_it_was(
     assert waiting.import_labels(tmp_path / "out" / name)["added"] == 0, "all is known here"
     fresh = twin(waiting, tmp_path / "twin")
     assert fresh.import_labels(tmp_path / "out" / name)["added"] == 3
-    kept = ["id", "label", "annotator", "seconds", "skip", "at", "annotation_id", "split"]
-    kept += [] if name.endswith(".json") else ["note", "details"]  # Label Studio has no place for these
+    kept = ["id", "label", "annotator", "seconds", "skip", "at", "annotation_id", "split", "note", "details"]
     got = sorted(answer_rows(fresh), key=lambda row: row["annotation_id"])
     assert [[row[k] for k in kept] for row in got] == [[row[k] for k in kept] for row in rows]
 
@@ -128,7 +127,7 @@ def test_answers_of_the_holdout_are_exported_with_their_items(waiting: Project, 
 def test_label_studio_gets_tasks_with_predictions_and_those_that_are_open(
     waiting: Project, asked: list[str], say: Say, tmp_path: Path
 ) -> None:
-    say(asked[0], "pos", seconds=1.5)
+    say(asked[0], "pos", seconds=1.5, note="<b>irony</b>", details={"flag": True})
     assert waiting.export_labels(tmp_path / "tasks.json") == 20
     tasks = json.loads((tmp_path / "tasks.json").read_text())
     assert [task["data"]["querist_id"] for task in tasks] == asked
@@ -136,7 +135,9 @@ def test_label_studio_gets_tasks_with_predictions_and_those_that_are_open(
     (annotation,) = tasks[0]["annotations"]
     assert annotation["result"][0]["value"] == {"choices": ["pos"]}
     assert (annotation["lead_time"], annotation["was_cancelled"]) == (1.5, False)
-    assert tasks[0]["data"]["context"].keys() == {"product"}
+    assert (annotation["note"], annotation["details"]) == ("<b>irony</b>", {"flag": True})
+    assert [task["data"].get("querist_resolved") for task in tasks[:2]] == ["pos", None]
+    assert (tasks[0]["data"]["querist_round"], tasks[0]["data"]["context"].keys()) == (0, {"product"})
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from querist.pipeline.project import Project
 from querist.snapshots.snapshot import POOL
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, list_annotations
+from querist.store.pace import seconds_by_round
 from querist.store.rounds import Query, get_round, open_round
 from querist.web.app import create_app
 from querist.web.auth import Gate
@@ -114,10 +115,16 @@ def test_the_overview_says_where_the_round_stands(disagreed: Project, lead: Test
     assert "People are labeling" in page
     assert "Round 0" in page
     assert "5 of 20 items have all their answers" in page
-    assert "The next round can start when the last 15 items are answered." in page
+    assert "The next round can start when 15 more items are answered." in page
     assert "10 of 100" in page  # labels of the budget
     assert "2 people answer each item." in page
     assert "Start the next round" not in page
+
+
+def test_each_round_says_how_long_people_worked_on_it(disagreed: Project, lead: TestClient) -> None:
+    with disagreed.ledger.read() as tx:
+        assert seconds_by_round(tx) == {0: 5 * 4.0 + 5 * 2.0}
+    assert '<td class="n">0.5</td>' in seen(lead, "/lead").partition("Minutes of labeling")[2]
 
 
 def test_a_complete_round_has_a_button_for_the_next(project: Project, items: list[str], answer: Answering) -> None:

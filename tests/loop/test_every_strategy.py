@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +31,26 @@ WITHOUT_COSTS = sorted(set(BUILT_IN["strategies"]) - {"per_cost"})
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has taken in 400 digits, and their features."""
     from sklearn.datasets import load_digits
 
     pytest.importorskip("PIL", reason="needs Pillow: pip install 'querist[images]'")
     found = load_digits()
-    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    folder = tmp_path_factory.mktemp("digits")
+    path = folder / "digits.npz"
     np.savez(path, image=(found.images * 15.9).astype(np.uint8)[:400], label=found.target[:400])
-    return path
+    (folder / "querist.toml").write_text(SETTINGS.format(strategy="random", params="{}"))
+    project = Project(folder)
+    project.ingest(path)
+    project.features()
+    project.ledger.close()
+    return folder
 
 
 def run(folder: Path, digits: Path, strategy: str, *, rounds: int = 2) -> Project:
-    folder.mkdir()
+    shutil.copytree(digits, folder)
     (folder / "querist.toml").write_text(SETTINGS.format(strategy=strategy, params=PARAMS.get(strategy, "{}")))
     project = Project(folder)
-    project.ingest(digits)
     project.run(rounds=rounds, oracle="label")
     return project
 

@@ -12,11 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+from warm import querist, started
 
 from querist.pipeline.project import Project
 
 KILLS = 100 if os.environ.get("QUERIST_NIGHTLY") else 10
-COMMAND = [sys.executable, "-m", "querist", "run", "--rounds", "3", "--oracle", "label"]
+COLD = [sys.executable, "-m", "querist"]
+RUN = ["run", "--rounds", "3", "--oracle", "label"]
 
 
 @pytest.mark.long
@@ -24,7 +26,7 @@ def test_a_killed_run_ends_with_the_record_of_an_undisturbed_one(folder: Path, r
     Project(folder).ingest(reviews)
     fresh = tmp_path / "fresh"
     shutil.copytree(folder, fresh)
-    subprocess.run([*COMMAND, "--project", folder], check=True, capture_output=True)
+    subprocess.run([*COLD, *RUN, "--project", folder], check=True, capture_output=True)
     expected = Project(folder).digest()
     steps = len(Project(folder).show_round(3)["steps"])
 
@@ -36,11 +38,11 @@ def test_a_killed_run_ends_with_the_record_of_an_undisturbed_one(folder: Path, r
         assert attempt <= 3 * KILLS, f"only {kills} of {attempt} runs were killed before they ended"
         shutil.copytree(fresh, victim)
         start = time.monotonic()
-        if killed_after(dice.uniform(0.3, 0.95) * pace if math.isfinite(pace) else None, victim):
+        if killed_after(dice.uniform(0.05, 0.95) * pace if math.isfinite(pace) else None, victim):
             kills += 1
-            while dice.random() < 0.5 and killed_after(dice.uniform(0.3, 0.95) * pace, victim):
+            while dice.random() < 0.5 and killed_after(dice.uniform(0.05, 0.95) * pace, victim):
                 kills += 1
-            subprocess.run([*COMMAND, "--project", victim], check=True, capture_output=True)
+            assert querist(*RUN, cwd=victim).returncode == 0
         else:
             pace = min(pace, time.monotonic() - start)  # the first run tells how long one takes today
         project = Project(victim)
@@ -52,15 +54,13 @@ def test_a_killed_run_ends_with_the_record_of_an_undisturbed_one(folder: Path, r
 
 def killed_after(seconds: float | None, project: Path) -> bool:
     """Whether the run was still going after so long; it is killed then."""
-    process = subprocess.Popen([*COMMAND, "--project", project], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return True
-    assert process.returncode == 0
-    return False
+    with started(*RUN, cwd=project) as command:
+        if not command.ended_within(seconds):
+            command.kill()
+            command.wait()
+            return True
+        assert command.wait() == 0
+        return False
 
 
 @pytest.mark.long
@@ -70,17 +70,15 @@ def test_a_run_that_only_the_budget_ends_is_the_same_after_a_kill(folder: Path, 
     Project(folder).ingest(reviews)
     victim = tmp_path / "victim"
     shutil.copytree(folder, victim)
-    command = [sys.executable, "-m", "querist", "run", "--oracle", "label", "--project"]
-    subprocess.run([*command, folder], check=True, capture_output=True)
+    run = ["run", "--oracle", "label"]
+    subprocess.run([*COLD, *run, "--project", folder], check=True, capture_output=True)
     undisturbed = Project(folder).status()
     assert undisturbed["labels_asked"] == 45
     for first in ("0", "1", "2"):
-        process = subprocess.Popen([*command, victim], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        next(line for line in process.stdout if line.split()[0] == first)
-        process.kill()
-        process.communicate()
-    subprocess.run([*command, victim], check=True, capture_output=True)
+        with started(*run, cwd=victim) as command:
+            next(line for line in command.stdout if line.split()[0] == first)
+            command.kill()
+    assert querist(*run, cwd=victim).returncode == 0
     assert Project(victim).status()["labels_asked"] == 45
     assert Project(victim).digest() == undisturbed["digest"]
 
@@ -88,7 +86,7 @@ def test_a_run_that_only_the_budget_ends_is_the_same_after_a_kill(folder: Path, 
 @pytest.mark.long
 def test_a_killed_ingest_leaves_nothing_and_a_second_one_succeeds(folder: Path, reviews: Path, tmp_path: Path) -> None:
     whole = Project(folder).ingest(reviews)
-    command = [sys.executable, "-m", "querist", "ingest", str(reviews), "--project"]
+    command = [*COLD, "ingest", str(reviews), "--project"]
     for attempt in range(5):
         victim = tmp_path / f"victim-{attempt}"
         victim.mkdir()

@@ -49,11 +49,17 @@ def make_drifted() -> Callable[..., Path]:
 
 
 @pytest.fixture
-def monitored(folder: Path, make_reviews: Callable[..., Path], clock: Callable[[], datetime]) -> Project:
+def monitored(
+    folder: Path, make_reviews: Callable[..., Path], clock: Callable[[], datetime], grown: Callable[..., Project]
+) -> Project:
     """900 reviews, a model of 40 labels, windows of 100 items."""
-    with (folder / "querist.toml").open("a", encoding="utf-8") as file:
-        file.write("\n[monitoring]\nwindow = 100\ndraws = 400\nrandom_share = 0.3\n")
-    project = Project(folder, clock=clock)
-    project.ingest(make_reviews(folder / "reviews.csv", 900))
-    project.run(rounds=2, oracle="label")
-    return project
+
+    def make() -> Project:
+        with (folder / "querist.toml").open("a", encoding="utf-8") as file:
+            file.write("\n[monitoring]\nwindow = 100\ndraws = 400\nrandom_share = 0.3\n")
+        project = Project(folder, clock=clock)
+        project.ingest(make_reviews(folder / "reviews.csv", 900))
+        project.run(rounds=2, oracle="label")
+        return project
+
+    return grown("monitored", folder, make, clock)

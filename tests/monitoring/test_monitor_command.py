@@ -73,7 +73,7 @@ def test_a_watch_goes_on_when_there_is_nothing_to_look_at_yet(monitored: Project
         assert watch.poll() is None
     finally:
         watch.terminate()
-        watch.wait(timeout=10)
+        watch.wait(timeout=300)
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["check", "--log", "a", "--data", "b"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,11 +98,9 @@ def test_a_file_grows_and_then_the_next_one_begins(tmp_path: Path) -> None:
 def test_rows_reach_the_disk_by_themselves(tmp_path: Path) -> None:
     log = PredictionLog(tmp_path, flush_seconds=0.02)
     add(log, 1)
-    waited = threading.Event()
-    for _ in range(200):
-        if list(tmp_path.glob("*.parquet")):
-            break
-        waited.wait(0.02)
+    end = time.monotonic() + 300
+    while not list(tmp_path.glob("*.parquet")) and time.monotonic() < end:
+        time.sleep(0.02)
     assert len(read_log(tmp_path, "r001") or []) == 1
     log.close()
 

@@ -32,7 +32,7 @@ class Shop:
 
         headers = {"authorization": f"Bearer {self.token}"}
         url = f"http://127.0.0.1:{self.server.port}/api/v1"
-        with httpx.Client(base_url=url, headers=headers, timeout=30) as ann:
+        with httpx.Client(base_url=url, headers=headers, timeout=300) as ann:
             done = 0
             while done < at_most:
                 wanted = {"tab": "t", "n": min(20, at_most - done)}

@@ -68,18 +68,21 @@ def test_a_live_scheduler_is_told_by_querist_survives_a_killed_training_and_wait
     shop.server.start()  # nothing is asked yet; it will tell Airflow as soon as a round is complete
     airflow.ask()
     until(lambda: shop.label() == 20, "the seed set to be asked")
-    killed = kill_run(shop.folder, "retrained", 120)
+    killed = kill_run(shop.folder, "retrained")
     run = until(lambda: api.get("/api/v2/dags/querist_reviews_train/dagRuns").json()["dag_runs"][0], "the event's run")
     here = f"/api/v2/dags/querist_reviews_train/dagRuns/{run['dag_run_id']}/taskInstances"
 
+    def tasks(what: str) -> dict[str, Any]:
+        found = until(lambda: api.get(here).raise_for_status().json()["task_instances"], "the tasks of the run")
+        return {task["task_id"]: task[what] for task in found}
+
     def states() -> dict[str, str]:
-        return {t["task_id"]: t["state"] for t in api.get(here).json()["task_instances"]}
+        return tasks("state")
 
     assert run["run_type"] == "asset_triggered"
     until(lambda: states()["approve"] in ("awaiting_input", "deferred"), "the question for approval")
-    tries = {t["task_id"]: t["try_number"] for t in api.get(here).json()["task_instances"]}
     assert killed
-    assert tries["retrain"] >= 2
+    assert tasks("try_number")["retrain"] >= 2
     assert not deployed(shop)
 
     def approved() -> bool:

@@ -34,9 +34,7 @@ def test_a_round_trains_by_itself_though_the_server_was_down_and_the_training_wa
     shop.workflow("prefect", prefect.file)
     prefect.serve("ask-reviews", "train-reviews")
     shop.server.start()
-    until(
-        lambda: {run["state_type"] for run in prefect.runs("ask-reviews")} == {"SCHEDULED"}, "the daily schedule", 120
-    )
+    until(lambda: {run["state_type"] for run in prefect.runs("ask-reviews")} == {"SCHEDULED"}, "the daily schedule")
     asked = prefect.run("ask-reviews")
     until(lambda: prefect.state(asked) == "COMPLETED", "the first question")
 
@@ -46,7 +44,7 @@ def test_a_round_trains_by_itself_though_the_server_was_down_and_the_training_wa
     assert deliveries(shop)[0]["state"] == "waiting"
     prefect.server.start()
     prefect.answers()
-    assert kill_run(shop.folder, "retrained", 150)
+    assert kill_run(shop.folder, "retrained")
     run = prefect.runs("train-reviews")[0]
     until(lambda: prefect.state(run["id"]) == "COMPLETED", "the training")
 
@@ -68,7 +66,9 @@ def test_a_suspended_loop_is_resumed_by_labels_and_then_by_a_person(shop: Any, p
     until(lambda: shop.project.next_round() == 1, "the training")
     until(lambda: prefect.state(run) == "PAUSED", "the wait for approval")
     answer = {"run_input": {"approved": True, "by": "ada"}}
-    prefect.http.post(f"flow_runs/{run}/resume", json=answer).raise_for_status()
+    until(
+        lambda: prefect.http.post(f"flow_runs/{run}/resume", json=answer).raise_for_status(), "the answer to be taken"
+    )
     until(lambda: prefect.state(run) == "COMPLETED", "the deployment")
     promoted = json.loads(shop.querist("deploy", "status", "--json"))["promotions"]
     assert [one["by"] for one in promoted] == ["ada"]

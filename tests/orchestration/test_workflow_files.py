@@ -21,6 +21,7 @@ from querist.orchestration.tasks import TASKS
 from querist.orchestration.write import TOOLS, write_workflow
 from querist.pipeline.project import Project
 from querist.pipeline.runner import steps_of
+from querist.pipeline.triggers import triggers
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 
@@ -109,6 +110,23 @@ def test_what_waits_for_a_person_holds_up_no_other_job() -> None:
     assert len({job["concurrency"] for job in jobs.values()}) == len(jobs) == 3
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_file_looks_for_drift_once_there_is_a_log(tool: str) -> None:
+    assert "monitor" not in TOOLS[tool](plan())
+    text = TOOLS[tool](plan(monitor=True))
+    assert "monitor check" in text or '"monitor", "check"' in text
+    if tool == "github-actions":
+        flow = yaml.safe_load(text)
+        job, times = flow["jobs"]["monitor"], [one["cron"] for one in flow[True]["schedule"]]
+        assert f"github.event.schedule == '{times[-1]}'" in job["if"]
+        assert "monitor" in flow[True]["workflow_dispatch"]["inputs"]["task"]["options"]
+        env = {**os.environ, "QUERIST": "echo", "PROJECT": "p q"}
+        said = subprocess.run(
+            ["bash", "-c", job["steps"][0]["run"]], env=env, capture_output=True, text=True, check=True
+        )
+        assert said.stdout == "monitor check --project p q\n"
+
+
 def test_asking_after_each_training_needs_no_schedule() -> None:
     text = TOOLS["airflow"](plan(schedule="after"))
     assert 'dag_id="querist_shop_ask", schedule=None' in text
@@ -190,6 +208,7 @@ def test_github_actions_takes_a_round_from_its_question_to_the_served_model(shop
     assert flow["jobs"]["deploy"]["environment"] == "querist-reviews"
     assert [one["cron"] for one in flow[True]["schedule"]] == ["0 6 * * *", "*/15 * * * *"]
     env = {**os.environ, **{k: v for k, v in flow["env"].items() if "${{" not in v}, "RUN": "github-1", "LINK": "x"}
+    env["WHY"] = "GitHub Actions, schedule"
 
     def job(name: str, outputs: dict[str, str]) -> dict[str, str]:
         """Runs the steps of a job as the runner would, and returns what they put out."""
@@ -212,5 +231,6 @@ def test_github_actions_takes_a_round_from_its_question_to_the_served_model(shop
     found = job("train", {})
     assert found["yes"] == "true"
     assert found["version"].startswith("r000-")
+    assert {one["why"] for one in triggers(shop.project, 0)} == {"GitHub Actions, schedule"}
     job("deploy", found)
     assert "GitHub Actions, ada" in shop.querist("deploy", "status")

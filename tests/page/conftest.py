@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -22,6 +20,7 @@ pytest.importorskip("fastapi", reason="the extra web is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra test)")
 from browser import axe_source, open_chromium  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E402
+from warm import Command  # noqa: E402
 
 from querist.pipeline.human_labeling.labeling import Answer, Desk  # noqa: E402
 from querist.pipeline.project import Project  # noqa: E402
@@ -119,7 +118,7 @@ class Site:
 
     project: Project
     port: int
-    process: subprocess.Popen[bytes] | None = None
+    process: Command | None = None
 
     @property
     def url(self) -> str:
@@ -127,12 +126,13 @@ class Site:
 
     def start(self) -> None:
         script = Path(__file__).with_name("page_server.py")
-        self.process = subprocess.Popen([sys.executable, str(script), str(self.project.folder), str(self.port)])
+        folder = self.project.folder
+        self.process = Command(folder, self.port, cwd=folder, script=script)
         end = time.monotonic() + 30
         while time.monotonic() < end:
             with suppress(URLError, ConnectionError), urlopen(f"{self.url}/static/base.css", timeout=5):
                 return
-            assert self.process.poll() is None, "the server has ended"
+            assert not self.process.ended_within(0), "the server has ended"
             time.sleep(0.05)
         pytest.fail("the server does not answer")
 
@@ -140,6 +140,7 @@ class Site:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+            self.process.stdout.close()
             self.process = None
 
     def answers(self) -> list[Annotation]:

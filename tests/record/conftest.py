@@ -23,10 +23,16 @@ def project(folder: Path, reviews: Path, clock: Callable[[], datetime]) -> Proje
 
 
 @pytest.fixture
-def run(project: Project) -> Project:
-    """The seed set and two rounds, answered by the column `label`."""
-    project.run(rounds=2, oracle="label")
-    return project
+def run(folder: Path, reviews: Path, clock: Callable[[], datetime], grown: Callable[..., Project]) -> Project:
+    """The seed set and two rounds of four hundred reviews, answered by the column `label`."""
+
+    def make() -> Project:
+        opened = Project(folder, clock=clock)
+        opened.ingest(reviews)
+        opened.run(rounds=2, oracle="label")
+        return opened
+
+    return grown("record", folder, make, clock)
 
 
 @pytest.fixture(scope="session")
@@ -43,11 +49,11 @@ def change() -> Callable[[Path, str, str], None]:
 
 
 @pytest.fixture
-def tamper(project: Project) -> Callable[..., None]:
+def tamper(folder: Path) -> Callable[..., None]:
     """Changes rows of the ledger behind querist's back, as somebody with the file could."""
 
     def tamper(statement: str, *values: object) -> None:
-        with closing(sqlite3.connect(project.folder / ".querist" / "ledger.db")) as database, database:
+        with closing(sqlite3.connect(folder / ".querist" / "ledger.db")) as database, database:
             for (name,) in database.execute("select name from sqlite_master where type = 'trigger'").fetchall():
                 database.execute(f"drop trigger {name}")
             assert database.execute(statement, values).rowcount > 0

@@ -8,7 +8,7 @@ from html import unescape
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from querist.stages.reporting.markdown import facts, table, text
+from querist.stages.reporting.markdown import Address, facts, table, text
 
 Rendered = Callable[[str], str]
 
@@ -66,6 +66,14 @@ def test_a_number_is_not_taken_for_a_list() -> None:
 
 def test_an_address_is_no_link() -> None:
     assert text("http://x.org www.x.org") == r"http\://x.org www\.x.org"
+
+
+def test_an_address_that_is_meant_as_one_can_be_followed_and_what_is_none_is_text() -> None:
+    run = "http://airflow:8080/dags/a_b/runs/manual__2026-01-01T00:00:00+00:00?try_number=1&x=%7C"
+    assert text(Address(run)) == f"<{run}>"
+    assert table(["where"], [(Address(run),)]).endswith(f"| <{run}> |")
+    for other in ("javascript:alert(1)", "https://a b", "https://a|b", "https://a><b", "https://", "https://a\nb"):
+        assert text(Address(other)) == text(other)
 
 
 def test_numbers_stand_to_the_right_and_names_to_the_left() -> None:

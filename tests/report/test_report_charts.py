@@ -45,9 +45,29 @@ def test_random_sampling_is_priced_as_a_label_of_this_project() -> None:
     assert "at 24 EUR to" in drawn.words
 
 
+def test_what_is_extrapolated_of_random_sampling_is_told_from_what_was_measured() -> None:
+    found = sample_findings()
+    found["savings"]["baseline"]["measured_to"] = 2_050  # the eighth of its points
+    drawn = charts(found, ["learning-curve-labels"])["learning-curve-labels"]
+    random = [row["how"] for row in drawn.rows if row["curve"] == "random"]
+    assert random == ["measured"] * 8 + ["extrapolated"] * 6
+    assert "random sampling was measured up to 2,050 labels: 0.803 (0.783 to 0.823), and is extrapolated" in drawn.words
+    found["savings"]["verdict"]["random_labels"] = {"value": 2_100, "low": 2_000, "high": 2_400}
+    drawn = charts(found, ["learning-curve-labels"])["learning-curve-labels"]
+    ends = [row["labels"] for row in drawn.rows if row["curve"] == "random"]
+    assert ends[-1] == 2_300, "what is further than anything that is spoken of is not drawn"
+
+
 def test_the_savings_chart_says_both_numbers_of_labels() -> None:
     drawn = charts(sample_findings(), ["savings"])["savings"]
     assert drawn.words == "macro-F1 0.840 took 1,200 labels here; random sampling reaches it at 3,150 (2,700 to 3,800)."
+    found = sample_findings()
+    found["savings"]["verdict"] |= {
+        "kind": "no_difference",
+        "random_labels": {"value": 1_210, "low": 950, "high": None},
+    }
+    drawn = charts(found, ["savings"])["savings"]
+    assert drawn.words.endswith("random sampling reaches it at 1,210 (at least 950), no difference beyond noise.")
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from report_findings import HOSTILE, sample_findings
 
+from querist.pipeline.reporting import conclusions
 from querist.stages import reporting
 from querist.stages.reporting.audiences import AUDIENCES, SECTIONS
 from querist.stages.reporting.bullets import bullets
 from querist.stages.reporting.html import html, policy
-from querist.stages.reporting.linked import in_pieces, linked
+from querist.stages.reporting.linked import in_pieces, linked, proof
 from querist.stages.reporting.report_markdown import report_markdown
 
 for extra in ("altair", "vl_convert", "jinja2", "mermaidx", "pptx"):
@@ -66,6 +67,23 @@ def test_all_links_lead_somewhere_and_no_id_is_there_twice(page: str) -> None:
     ids = read.all("id")
     assert len(ids) == len(set(ids))
     assert {link[1:] for link in read.all("href")} <= set(ids)
+
+
+def test_a_line_of_the_checklist_leads_to_its_proof_where_the_page_shows_it(page: str) -> None:
+    lines = page[page.index('id="checklist"') :]
+    assert '<a href="#round-0"><code>querist rounds show 0</code></a>' in lines
+    assert "<code>querist verify</code></td>" in lines
+    assert "| querist rounds show 0 |" in report_markdown(sample_findings(), audience="lead")
+    assert proof("querist diagnostics", SECTIONS["lead"]) is None
+    assert proof("querist diagnostics", SECTIONS["engineer"]) == "diagnostics"
+
+
+def test_a_goal_that_the_forecast_does_not_reach_is_a_risk() -> None:
+    found = sample_findings()
+    needs = found["savings"]["forecast"]["labels_to_goal"]
+    for value, budget, told in ((None, None, True), (900.0, 2_000, True), (700.0, 2_000, False), (900.0, None, False)):
+        needs["value"], found["objective"]["budget_labels"] = value, budget
+        assert ("forecast" in [risk["kind"] for risk in conclusions.risks(found)]) is told
 
 
 def test_the_page_says_plainly_that_active_learning_does_not_save_labels() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,44 @@ import pytest
 from click.testing import CliRunner
 
 from querist.cli import cli
+from querist.config import Settings
+from querist.config.loop import ObjectiveSettings
 from querist.core.errors import DataError
 from querist.pipeline.evaluation.outlook import outlook
 from querist.pipeline.evaluation.random_curves import holdout_key, learner_key, random_curves
 from querist.pipeline.evaluation.savings import Rates, _cost_per_point
 from querist.pipeline.project import Project
+from querist.pipeline.reporting.conclusions import headline
 from querist.snapshots.snapshot import TEST
-from querist.stages.reporting.verdicts import Reached, saved, to_goal
+from querist.stages.evaluation.savings import Needed, share_saved
+from querist.stages.reporting.linked import linked
+from querist.stages.reporting.verdicts import Reached, no_difference, saved, to_goal
 from querist.store.analyses import add_analysis, list_analyses
-from querist.store.models import list_metrics
+from querist.store.models import Metric, list_metrics
 
 LABELS = np.arange(10, 410, 10)
 
 
 @pytest.fixture
-def project(start: Callable[..., Project], reviews: Path) -> Project:
+def project(
+    start: Callable[..., Project],
+    folder: Path,
+    reviews: Path,
+    clock: Callable[[], datetime],
+    grown: Callable[..., Project],
+) -> Project:
     """Every sixth review says the opposite of its label, so that random sampling may do better than what is reached."""
     opposite = {",pos,": ",neg,", ",neg,": ",pos,"}
     lines = reviews.read_text(encoding="utf-8").splitlines(keepends=True)
     lines[6::6] = [re.sub(",pos,|,neg,", lambda found: opposite[found[0]], line) for line in lines[6::6]]
     reviews.write_text("".join(lines), encoding="utf-8")
-    made = start(objective="cost_per_label = 0.5\nseconds_per_label = 36")
-    made.run(rounds=6, oracle="label")
-    return made
+
+    def make() -> Project:
+        made = start(objective="cost_per_label = 0.5\nseconds_per_label = 36")
+        made.run(rounds=6, oracle="label")
+        return made
+
+    return grown("savings", folder, make, clock)
 
 
 def plant(
@@ -164,6 +180,49 @@ def test_a_figure_of_an_extrapolated_curve_is_called_that() -> None:
     assert saved(reached, needed, share, "", 1054.2).endswith(
         "random would have needed more than 525 (about 1,054 by an extrapolated curve)"
     ), "at least 0 % fewer is not worth saying"
+
+
+def test_each_figure_of_each_first_sentence_is_in_a_row_of_the_evidence(project: Project) -> None:
+    value, labels = reached(project)
+    far, late = np.arange(20, 101, 10), np.arange(100, 410, 10)
+    cases: list[tuple[str, Callable[[np.ndarray], np.ndarray], dict[str, Any]]] = [
+        ("50 % fewer", lambda n: value + 0.001 * (n - 2 * labels), {}),
+        ("by an extrapolated curve", lambda n: value + 0.12 - 1.25 / n**0.5, {"labels": far, "spread": 0.0005}),
+        ("no difference", lambda n: value + 0.001 * (n - labels), {}),
+        (" more and ", lambda n: value + 0.001 * (n - labels), {"spread": 0.01}),
+        ("from noise: ", lambda n: value + 0.001 * (n - labels), {"spread": 0.2}),
+        ("100 % more", lambda n: value + 0.001 * (n - labels / 2), {}),
+        ("at most 40", lambda n: value + 0.05 + 0.0001 * n, {"labels": np.arange(40, 410, 10)}),
+        ("begins at 100", lambda n: value + 0.0001 * n, {"labels": late}),
+        ("measured up to 60", lambda n: value + 0.001 * (n - 70), {"labels": np.arange(10, 61, 10)}),
+    ]
+    said = set()
+    for words, mean, how in cases:
+        plant(project, mean, **how)
+        verdict, figures, rows = first_sentence(project)
+        assert words in verdict["sentence"]
+        assert [figure for figure, anchor in figures if anchor == "evidence"] == [], verdict["sentence"]
+        assert "None" not in str([row["value"] for row in rows])
+        said.add(verdict["kind"])
+    assert said == {"saved", "no_difference", "lost", "unknown"}
+
+
+def first_sentence(project: Project) -> tuple[dict[str, Any], list[tuple[str, str]], list[dict[str, Any]]]:
+    """The verdict, each figure of the report's first sentence with where it leads, and the rows of the evidence."""
+    found, objective = project.savings(), project.settings.objective.model_dump(mode="json")
+    with project.ledger.read() as tx:
+        rounds = [vars(m) | {"labels": m.n_labels} for m in list_metrics(tx, name="accuracy")]
+    status = {"first": rounds[0], "last": rounds[-1]}
+    told = headline({"status": status, "savings": found, "objective": objective, "metric": "accuracy"})
+    pieces = linked(told["sentence"], told["evidence"])
+    return found["verdict"], [(piece.text, piece.anchor) for piece in pieces if piece.anchor], told["evidence"]
+
+
+def test_more_labels_than_random_sampling_needs_are_a_positive_share_of_them() -> None:
+    """525 labels used where random sampling needs 200 to 640: 162 % more than 200, 18 % fewer than 640."""
+    share = asdict(share_saved(Needed(510, 200, 640), 525))
+    sentence = no_difference(Reached("accuracy", 0.3, 0.8, 525), {"value": 0.79, "low": 0.77, "high": 0.82}, share)
+    assert sentence.endswith("(between 162 % more and 18 % fewer labels)")
 
 
 def test_a_curve_measured_on_another_holdout_decides_nothing(project: Project) -> None:
@@ -359,7 +418,17 @@ def test_a_goal_that_only_the_best_case_reaches_is_said_to_be_that() -> None:
     assert "the fitted curve does not come to the goal 0.9 with its bound; at best about 1,200 more" in to_goal(
         0.9, needed
     )
-    assert "not within reach" in to_goal(0.9, {"value": None, "low": None, "high": None})
+    assert "with its bound is not within reach" in to_goal(0.9, {"value": None, "low": None, "high": None})
+
+
+def test_a_forecast_says_nothing_beyond_what_the_metric_can_be() -> None:
+    rounds = [
+        Metric(at, "macro_f1", "m", value, value - 0.1, value + 0.1, 77, 30 * (at + 1))
+        for at, value in enumerate((0.607, 0.692, 0.794, 0.953))
+    ]
+    found = outlook(rounds, 80, 600, Settings(objective=ObjectiveSettings(metric="macro_f1")))
+    assert found is not None
+    assert 0.0 <= found["low"] < found["value"] <= found["high"] <= 1.0
 
 
 def test_a_loss_is_told_the_right_way_up(start: Callable[..., Project]) -> None:

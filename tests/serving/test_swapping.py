@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,10 +20,10 @@ GOOD, BAD = {"text": "great lovely superb charming"}, {"text": "awful boring wea
 def test_no_request_is_lost_while_versions_change_and_each_answer_is_of_the_version_it_names(deployed) -> None:
     folder, versions = deployed
     stop = threading.Event()
+    found: list[tuple[int, str, str, float]] = []
 
-    def ask(port: int) -> list[tuple[int, str, str, float]]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        found = []
+    def ask(port: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         while not stop.is_set():
             connection.request("POST", "/v1/predict", json.dumps(GOOD), {"content-type": "application/json"})
             answer = connection.getresponse()
@@ -32,7 +31,6 @@ def test_no_request_is_lost_while_versions_change_and_each_answer_is_of_the_vers
             at = body["predictions"][0]["probabilities"]["pos"]
             found.append((answer.status, answer.headers["x-model-version"], body["model_version"], at))
         connection.close()
-        return found
 
     with running(create_app(folder, ServingSettings(poll_seconds=0.02))) as port:
         until(lambda: _get(port, "/readyz")[0] == 200)
@@ -41,9 +39,11 @@ def test_no_request_is_lost_while_versions_change_and_each_answer_is_of_the_vers
             for turn in range(6):
                 activate(folder, versions[(turn + 1) % 2])
                 until(lambda turn=turn: _get(port, "/readyz")[1]["version"] == versions[(turn + 1) % 2])
-                time.sleep(0.1)
+                n_before = len(found) + 8  # each of the four has asked again since
+                until(lambda n=n_before: len(found) >= n)
             stop.set()
-            found = [one for part in asked for one in part.result()]
+            for part in asked:
+                part.result()
     assert {status for status, *_ in found} == {200}
     assert all(header == body for _, header, body, _ in found)
     said = {version: {round(p, 12) for _, at, _, p in found if at == version} for version in versions}
@@ -132,7 +132,7 @@ def test_the_metrics_name_the_version_of_each_role(serve, deployed, name: str) -
 
 
 def _get(port: int, path: str) -> tuple[int, dict[str, str]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     connection.request("GET", path)
     answer = connection.getresponse()
     return answer.status, json.loads(answer.read())

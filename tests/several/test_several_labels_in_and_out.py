@@ -158,15 +158,10 @@ def test_swipes_and_what_is_there_for_one_label_alone_are_refused(make: Make) ->
     with pytest.raises(SettingError, match=r"labeling\.swipe gives the one label"):
         make("swiped", more='[labeling]\nswipe = {left = "sport"}')
     project = make()
-    from querist.orchestration.plan import plan_of
-    from querist.pipeline.deploy.bundling import build
-    from querist.pipeline.deploy.deploying import gate
     from querist.pipeline.evaluation.diagnose import record_label_errors
-    from querist.pipeline.monitoring.check import check
 
-    for refused in (record_label_errors, build, gate, check, lambda one: plan_of(one, shape="event")):
-        with pytest.raises(SettingError, match="each item has one label"):
-            refused(project)
+    with pytest.raises(SettingError, match="each item has one label"):
+        record_label_errors(project)
 
 
 def test_label_studio_is_told_that_several_may_be_chosen() -> None:

@@ -52,6 +52,7 @@ def sample_findings(*, text: str = "clothes", kind: str = "saved", rounds: int =
             },
             "verdict": {
                 "kind": kind, "sentence": SAVED if saved else LOST, "value": 0.84, "labels": 1_200,
+                "random_value": None, "guess": None,
                 "random_labels": {"value": 3_150 if saved else 900, "low": 2_700 if saved else 800,
                                   "high": 3_800 if saved else 1_000},
                 "share": {"value": 0.62, "low": 0.56, "high": 0.68} if saved else None,
@@ -71,6 +72,7 @@ def sample_findings(*, text: str = "clothes", kind: str = "saved", rounds: int =
         "diagnostics": _diagnostics(classes, text, rounds),
         "checklist": [
             {"line": "Holdout never touched", "state": "green", "evidence": text, "link": "querist verify"},
+            {"line": "Seed set versioned", "state": "green", "evidence": "300", "link": "querist rounds show 0"},
             {"line": "Model documented", "state": "red", "evidence": "no card", "link": ""},
         ],
         "people": {
@@ -112,8 +114,9 @@ def _round(number: int, rounds: int, text: str) -> dict[str, Any]:
 
 
 def _quality(classes: list[str], text: str) -> dict[str, Any]:
-    part = {"support": 260, "precision": 0.85, "recall": 0.83, "recall_low": 0.78, "recall_high": 0.87,
-            "f1": 0.84, "f1_low": 0.8, "f1_high": 0.88}  # fmt: skip
+    part = {"support": 260, "precision": 0.85, "precision_low": 0.8, "precision_high": 0.89,
+            "recall": 0.83, "recall_low": 0.78, "recall_high": 0.87, "f1": 0.84, "f1_low": 0.8,
+            "f1_high": 0.88}  # fmt: skip
     return {
         "round": 4, "model_version": "r004-2219b85b", "n": 780,
         "metrics": [{"name": "macro_f1", "value": 0.84, "low": 0.82, "high": 0.86}],

@@ -42,7 +42,7 @@ def running(app: FastAPI) -> Iterator[int]:
         thread.join()
 
 
-def until(holds: object, seconds: float = 20.0) -> None:
+def until(holds: object, seconds: float = 300.0) -> None:
     assert callable(holds)
     end = time.monotonic() + seconds
     while not holds():

@@ -7,8 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn import ensemble
 
+from querist.models.growing import grow, size_of
+from querist.models.losses import staged_losses
+from querist.models.tuning import Labeled
 from querist.models.watching import watched
 from querist.pipeline.project import Project
 from querist.store.models import list_models
@@ -84,3 +89,45 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_training(
     with project.ledger.read() as tx:
         assert len(list_models(tx)) == 1
     assert sum("cannot be written" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "params"),
+    [
+        ("HistGradientBoostingClassifier", "max_iter", {"max_iter": 7, "min_samples_leaf": 5, "max_features": 0.5}),
+        ("GradientBoostingClassifier", "n_estimators", {"n_estimators": 12, "max_depth": 2, "subsample": 0.7}),
+    ],
+)
+def test_boosting_tells_its_losses_part_by_part_and_grows_the_same_trees(
+    name: str, size: str, params: dict[str, Any]
+) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), rng.integers(2, size=60)
+    at_once, in_parts = (getattr(ensemble, name)(random_state=3, **params) for _ in range(2))
+    at_once.fit(X, y)
+    told: list[tuple[int, float]] = []
+    fitted_after: list[int] = []
+    fit = in_parts.fit
+
+    def counted(*args: Any, **more: Any) -> Any:
+        fitted_after.append(len(told))
+        return fit(*args, **more)
+
+    in_parts.fit = counted
+    assert size_of(in_parts, 60) == size
+    grow(in_parts, size, Labeled(X, y, None), lambda at, loss: told.append((at, loss)))
+    assert told == list(enumerate(staged_losses(at_once, X, y), start=1))
+    assert fitted_after[:3] == [0, 1, 2], "the first were told before the last stood"
+    np.testing.assert_array_equal(in_parts.predict_proba(X), at_once.predict_proba(X))
+    assert in_parts.get_params() == at_once.get_params()
+
+
+def test_boosting_that_stops_early_and_learners_that_do_not_go_on_are_trained_at_once() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    hist = ensemble.HistGradientBoostingClassifier
+    assert (size_of(hist(), 10_000), size_of(hist(), 10_001)) == ("max_iter", None)
+    assert size_of(hist(early_stopping=True), 60) is None
+    assert size_of(ensemble.GradientBoostingClassifier(n_iter_no_change=3), 60) is None
+    for learner in (LogisticRegression(), ensemble.RandomForestClassifier(), ensemble.AdaBoostClassifier()):
+        assert size_of(learner, 60) is None

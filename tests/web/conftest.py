@@ -18,18 +18,22 @@ from querist.web.app import create_app
 
 
 @pytest.fixture
-def waiting(folder: Path, reviews: Path) -> Project:
+def waiting(folder: Path, reviews: Path, grown: Callable[..., Project]) -> Project:
     """Its seed set of 20 items has been asked; no label is known in the pool."""
-    text = (folder / "querist.toml").read_text()
-    (folder / "querist.toml").write_text(
-        text.replace('label = "label"', 'classes = ["pos", "neg"]').replace(
-            'context = ["product"]', 'context = ["product", "label"]'
+
+    def make() -> Project:
+        text = (folder / "querist.toml").read_text()
+        (folder / "querist.toml").write_text(
+            text.replace('label = "label"', 'classes = ["pos", "neg"]').replace(
+                'context = ["product"]', 'context = ["product", "label"]'
+            )
         )
-    )
-    project = Project(folder)
-    project.ingest(reviews)
-    assert project.run().status == "waiting"
-    return project
+        project = Project(folder)
+        project.ingest(reviews)
+        assert project.run().status == "waiting"
+        return project
+
+    return grown("web", folder, make)
 
 
 @pytest.fixture

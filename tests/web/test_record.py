@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,34 @@ def test_queries_come_page_by_page(as_person: AsPerson) -> None:
         if (cursor := page["next"]) is None:
             break
     assert seen == list(range(1, 21))
+
+
+def test_a_company_s_own_tool_gets_the_batch_with_what_its_people_need(as_person: AsPerson) -> None:
+    lead = as_person("lea", "lead")
+    (first,) = lead.get("/api/v1/rounds/0/queries", params={"limit": 1}).json()["queries"]
+    (task,) = lease(as_person("ada"), 1)
+    shown = ("item", "text", "image", "columns", "context", "prediction", "reason", "rank")
+    assert [first[part] for part in shown] == [task[part] for part in shown]
+    assert first["text"]
+    assert first["context"]["product"]
+
+
+def test_the_record_over_http_is_as_the_document_says(as_person: AsPerson, waiting: Project) -> None:
+    ada, lead = as_person("ada"), as_person("lea", "lead")
+    send(ada, *(entry(t["item"], t["context"]["label"]) for t in lease(ada, 20)))
+    waiting.run()
+    status = lead.get("/api/v1/status").json()
+    assert status["rounds"] == lead.get("/api/v1/rounds").json()["rounds"] == waiting.status()["rounds"]
+    assert status["rounds"][0]["labels"] == 20
+    shown = lead.get("/api/v1/rounds/0").json()
+    assert shown == json.loads(json.dumps({k: v for k, v in waiting.show_round(0).items() if k != "queries"}))
+    assert shown["people"] == [{"annotator": "ada", "answers": 20, "skips": 0, "seconds": 0.0}]
+    metrics = lead.get("/api/v1/metrics").json()["rounds"]
+    assert metrics["1"] == {}, "round 1 waits"
+    paths = lead.get("/api/v1/openapi.json").json()["paths"]
+    for path in ("/status", "/rounds", "/metrics", "/rounds/{number}", "/rounds/{number}/queries"):
+        answer = paths[f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        assert "$ref" in answer, path
 
 
 def test_annotations_are_followed_from_where_one_stopped(as_person: AsPerson) -> None:
@@ -96,6 +125,19 @@ def test_labels_are_imported_whole_or_not_at_all(as_person: AsPerson) -> None:
     assert send_file(good).json() == {"read": 2, "added": 2, "empty": 0, "unchanged": 0}
     assert send_file(good).json()["added"] == 0
     assert lead.get("/api/v1/annotations").json()["annotations"][0]["annotator"] == "lea"
+
+
+def test_labels_come_in_every_format_that_is_one_file(as_person: AsPerson, waiting: Project) -> None:
+    lead, ada = as_person("lea", "lead"), as_person("ada")
+    (task,) = lease(ada, 1)
+    send(ada, entry(task["item"], note="fine"))
+    for format in ("csv", "jsonl", "parquet", "label-studio"):
+        file = lead.get("/api/v1/labels/export", params={"format": format}).content
+        answer = lead.post("/api/v1/labels/import", params={"format": format}, content=file)
+        assert (answer.status_code, answer.json()["added"]) == (200, 0), format
+        broken = lead.post("/api/v1/labels/import", params={"format": format}, content=b"{")
+        assert broken.status_code == 400, format
+        assert "/labels" not in broken.json()["detail"]
 
 
 @pytest.mark.long

@@ -261,6 +261,23 @@ def test_the_commands_list_and_retry(telling: Tell, receiver: Any) -> None:
     assert run("retry") == "0 deliveries start again\n"
 
 
+def test_a_lead_reads_the_log_over_http(telling: Tell, receiver: Any) -> None:
+    pytest.importorskip("fastapi", reason="the extra web is not installed")
+    from fastapi.testclient import TestClient
+    from web_client import ByHeader
+
+    from querist.web.app import create_app
+
+    project = telling(receiver.url)
+    deliver_due(project, NOW, sender())
+    client = TestClient(create_app(project, gate=ByHeader()), headers={"x-person": "lea", "x-role": "lead"})
+    (one,) = client.get("/api/v1/webhooks/deliveries").json()["deliveries"]
+    assert (one["event"], one["url"], one["state"], one["status"]) == ("round.opened", receiver.url, "delivered", 200)
+    given_up = client.get("/api/v1/webhooks/deliveries", params={"state": "given up"})
+    assert given_up.json() == {"deliveries": []}
+    assert client.get("/api/v1/webhooks/deliveries", headers={"x-role": "annotator"}).status_code == 403
+
+
 def test_webhooks_do_not_change_what_the_loop_decides(telling: Tell, folder: Path, receiver: Any) -> None:
     project = telling(receiver.url)
     key, digest = project.settings_key, project.digest()

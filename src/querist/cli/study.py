@@ -126,9 +126,10 @@ def show_comparison(found: dict[str, Any]) -> None:
     help="Folder of the demo project.  [default: querist-demo, with --serve querist-demo-page]",
 )
 @click.option("--images", is_flag=True, help="Handwritten digits instead of film reviews.")
-@click.option("--serve", "by_hand", is_flag=True, help="Label by hand: open the labeling page on the demo.")
+@click.option("--serve", "by_hand", is_flag=True, help="Label by hand: serve the labeling page on the demo.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65_535), help="Port of the page.")
-def demo(folder: Path | None, images: bool, by_hand: bool, port: int) -> None:
+@click.option("--open", "browser", is_flag=True, help="With --serve: open the page in the browser.")
+def demo(folder: Path | None, images: bool, by_hand: bool, port: int, browser: bool) -> None:
     """Run the whole loop on real data, with a simulated annotator, and compare it with random sampling."""
     from querist.pipeline.demo import prepare, prepare_for_people
 
@@ -136,7 +137,7 @@ def demo(folder: Path | None, images: bool, by_hand: bool, port: int) -> None:
         check_installed()
         with console.progress() as progress:
             project = prepare_for_people(folder or Path("querist-demo-page"), images=images, progress=progress)
-        start_server(project, port=port)
+        start_server(project, port=port, browser=browser)
         return
     folder = folder or Path("querist-demo")
     with console.progress() as progress:

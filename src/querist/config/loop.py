@@ -183,6 +183,10 @@ class EvaluationSettings(Section):
     )
     confidence: float = Field(default=0.95, description="Level of the confidence intervals.", gt=0.5, lt=1)
     resamples: int = Field(default=1000, description="Bootstrap resamples behind an interval.", ge=100)
+    stratified: bool = Field(
+        default=False,
+        description="Resample class by class: right only where the holdout was itself drawn so, by shares set before.",
+    )
     slices: list[str] = Field(
         default_factory=list,
         description="Context columns by whose values quality is looked at; empty: all that have 30 values at most.",

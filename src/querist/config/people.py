@@ -49,6 +49,13 @@ class LabelingSettings(Section):
     gold_share: float = Field(
         default=0.0, description="Share of items with a known answer mixed in, to see how right people are.", ge=0, lt=1
     )
+    train_at: float = Field(
+        default=1.0,
+        description="Share of a round's items that must have their answers before the next round is made: below 1, "
+        "people go on with the others while the model trains, and what they say of those counts a round later.",
+        gt=0,
+        le=1,
+    )
     start_rounds: bool = Field(
         default=True, description="`querist serve` trains and opens the next round by itself once a round is complete."
     )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from querist.core.errors import DataError, SettingError, UnknownName
-from querist.core.types import Codes, Probabilities, Targets
+from querist.core.types import Codes, Probabilities, Scores, Targets
 
 EMPTY = "(none)"
 """The set without a class: somebody looked, and no label fits. A skip is no label at all."""
@@ -120,6 +120,12 @@ def predicted(proba: Probabilities) -> Members:
     """(n_items, n_classes) the labels that are likelier than not."""
     likely: Members = proba > LIKELY
     return likely
+
+
+def surest(proba: Probabilities) -> Scores:
+    """(n_items,) the confidence of each predicted set: of the label that the model is least sure about, 0.5 to 1."""
+    found: Scores = np.maximum(proba, 1 - proba).min(axis=1)
+    return found
 
 
 def class_counts(targets: Targets, n_classes: int) -> Codes:

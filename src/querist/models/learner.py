@@ -13,6 +13,7 @@ from querist.core.errors import SettingError, ShapeError, UnknownName
 from querist.core.types import Codes, Matrix, Probabilities, Targets
 from querist.models.calibration import METHODS, Calibrator, fit_calibration
 from querist.models.fitting import raw_proba, train, warm_up
+from querist.models.growing import grow, size_of
 from querist.models.heads import Estimator, make_estimator
 from querist.models.losses import loss_curves
 from querist.models.tuning import Labeled, Unseen, search, unseen_probabilities
@@ -104,8 +105,11 @@ class ScikitLearner:
         warm = warm_from is not None and self._same_shape(warm_from) and warm_up(estimator, warm_from.estimator)
         if warm_from is not None and not warm:
             notes.append("no warm start: the learner cannot, or its classes or features changed; trained in full")
-        with watched(estimator, self.on_loss):
-            self.estimator = train(estimator, *training)
+        if self.on_loss is not None and (size := size_of(estimator, len(y))) is not None:
+            self.estimator = grow(estimator, size, training, self.on_loss)
+        else:
+            with watched(estimator, self.on_loss):
+                self.estimator = train(estimator, *training)
         unseen = self._calibrate(params, training, held)
         if isinstance(unseen, str):
             notes.append(unseen)

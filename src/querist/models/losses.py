@@ -25,13 +25,14 @@ def loss_curves(estimator: Estimator, training: Labeled, held: Labeled | None) -
     """
     if hasattr(estimator, "staged_predict_proba"):
         sets = {"train": training, "validation": held}
-        return {name: _staged(estimator, rows.X, rows.y) for name, rows in sets.items() if rows is not None}
+        return {name: staged_losses(estimator, rows.X, rows.y) for name, rows in sets.items() if rows is not None}
     if hasattr(estimator, "loss_curve_"):
         return {"train": _rounded(estimator.loss_curve_)}
     return {}
 
 
-def _staged(estimator: Estimator, X: Matrix, y: Codes) -> list[float]:
+def staged_losses(estimator: Estimator, X: Matrix, y: Codes) -> list[float]:
+    """The log loss after each tree, of items X (n, n_features) with codes y (n,) of the classes it was fitted on."""
     total: NDArray[np.float64] | float = 0.0
     start = 0
     with one_thread():

@@ -37,6 +37,8 @@ PROJECT = os.environ.get("QUERIST_PROJECT", $folder)
 # Looks less than a minute apart can meet a race in Airflow's scheduler, and then cost an attempt.
 POLL_SECONDS = float(os.environ.get("QUERIST_POLL_SECONDS", "60"))
 NOT_YET = 75  # exit status: come back later
+# What the form asks of whoever starts a run by hand: why, for the record.
+WHY = {"why": "on schedule, or started by hand"}
 ${asset}\
 
 RETRIES = {"retries": 5, "retry_delay": timedelta(seconds=POLL_SECONDS / 2), "retry_exponential_backoff": True}
@@ -84,7 +86,7 @@ BODIES: dict[Kind, str] = {
     @task.sensor(**PATIENT)
     def $name() -> PokeReturnValue:
         """$says"""
-        return advance($command, why="on schedule, or started by hand")
+        return advance($command, why=get_current_context()["params"]["why"])
 ''',
     "wait": '''\
     @task.sensor(**PATIENT)
@@ -131,12 +133,17 @@ BODIES: dict[Kind, str] = {
 APPROVED = 'by = get_current_context()["ti"].xcom_pull(task_ids="approve")["responded_by_user"]["name"]'
 UNASKED = "by = f\"Airflow, {get_current_context()['run_id']}\""
 
+ROUND = """\
+ROUND = {"round": Param(None, type=["null", "integer"], description="Round to train; empty: the newest.")}
+"""
 TRAIN_START = '''\
     @task
     def complete_round() -> int:
-        """The round that the event names; started by hand, the newest."""
-        events = get_current_context()["triggering_asset_events"] or {}
+        """The round that the event names; started by hand, the one that its parameter names, or the newest."""
+        context = get_current_context()
+        events = context["triggering_asset_events"] or {}
         named = [event.extra["round"] for found in events.values() for event in found]
+        named += [] if context["params"]["round"] is None else [context["params"]["round"]]
         return max(named) if named else querist("rounds", "complete")[0]["round"]
 '''
 ASK_NEXT = '''\
@@ -177,8 +184,10 @@ def airflow_file(plan: Plan) -> str:
         folder=quoted(plan.folder),
         tag=quoted(plan.slug),
         operator="from airflow.providers.standard.operators.hitl import ApprovalOperator\n" if plan.approve else "",
-        names=", ".join([*(["Asset"] if event else []), "PokeReturnValue", "dag", "get_current_context", "task"]),
-        asset=f"COMPLETE = Asset(name={quoted(name)}, uri={quoted(uri)})\n" if event else "",
+        names=", ".join(
+            [*(["Asset", "Param"] if event else []), "PokeReturnValue", "dag", "get_current_context", "task"]
+        ),
+        asset=f"COMPLETE = Asset(name={quoted(name)}, uri={quoted(uri)})\n{ROUND}" if event else "",
     )
 
 
@@ -189,7 +198,7 @@ def _event(plan: Plan) -> str:
     parts += [_task(t, plan) for t in asking]
     parts += ["    ask()\n\n\nask_labels()\n"]
     parts += [
-        _dag(f"querist_{plan.slug}_train", "train", "[COMPLETE]"),
+        _dag(f"querist_{plan.slug}_train", "train", "[COMPLETE]", "ROUND"),
         TRAIN_START,
         *(_task(t, plan) for t in training),
     ]
@@ -208,8 +217,8 @@ def _rest(plan: Plan) -> list[Task]:
     return tasks(waits=plan.shape == "wait", approve=plan.approve)
 
 
-def _dag(dag_id: str, function: str, schedule: str) -> str:
-    return f'\n\n@dag(dag_id="{dag_id}", schedule={schedule}, **COMMON)\ndef {function}():'
+def _dag(dag_id: str, function: str, schedule: str, params: str = "WHY") -> str:
+    return f'\n\n@dag(dag_id="{dag_id}", schedule={schedule}, params={params}, **COMMON)\ndef {function}():'
 
 
 def _joined(parts: list[str]) -> str:

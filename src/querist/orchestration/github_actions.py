@@ -26,7 +26,7 @@ ${schedules}\
       task:
         description: What to do
         type: choice
-        options: [ask, train]
+        options: [$tasks]
 
 permissions: {}
 
@@ -36,6 +36,7 @@ env:
   QUERIST: $command
   PROJECT: $folder
   RUN: github-$${{ github.run_id }}
+  WHY: GitHub Actions, $${{ github.event_name }}
   LINK: $${{ github.server_url }}/$${{ github.repository }}/actions/runs/$${{ github.run_id }}
 
 jobs:
@@ -45,7 +46,7 @@ jobs:
     concurrency: querist-$slug-ask
     steps:
       - name: $ask_says
-        run: eval "$$QUERIST" '$ask --background --wait 3600 --project "$$PROJECT" --run-id "$$RUN-ask" --link "$$LINK"'
+        run: eval "$$QUERIST" '$ask --background --wait 3600 --run-id "$$RUN-ask" $about'
 
   train:
     if: github.event_name == 'repository_dispatch' || github.event.schedule == $looking || inputs.task == 'train'
@@ -85,36 +86,50 @@ ${environment}\
     steps:
       - name: $deploy_says
         run: eval "$$QUERIST" '$deploy "$$VERSION" --project "$$PROJECT" --by "$$BY"'
-"""
+${monitor}"""
+ABOUT = '--why "$WHY" --link "$LINK" --project "$PROJECT"'
 STEP = """\
       - name: $says
         if: steps.complete.outputs.yes
-        run: eval "$$QUERIST" '$command --project "$$PROJECT" --run-id "$$RUN" --link "$$LINK"'
+        run: eval "$$QUERIST" '$command --run-id "$$RUN" $about'
 """
 ENVIRONMENT = """\
     environment: querist-$slug # its settings name those who must approve
 """
-LOOKING = "*/15 * * * *"
+MONITOR = """
+  monitor:
+    if: github.event.schedule == '$hourly' || inputs.task == 'monitor'
+    runs-on: self-hosted
+    concurrency: querist-$slug-monitor
+    steps:
+      - name: "Compares what the model meets with what it learned from; drift opens and asks a round of its own."
+        run: eval "$$QUERIST" 'monitor check --project "$$PROJECT"'
+"""
+LOOKING, HOURLY = "*/15 * * * *", "17 * * * *"
 
 
 def github_file(plan: Plan) -> str:
     """The text of a file for .github/workflows."""
     of = {task.kind: task for task in TASKS}
     training = [
-        Template(STEP).substitute(says=quoted(task.says), command=" ".join(task.command))
+        Template(STEP).substitute(says=quoted(task.says), command=" ".join(task.command), about=ABOUT)
         for task in TASKS
         if task.kind == "advance"
     ]
     asking = LOOKING if plan.after else plan.schedule
+    times = [asking, LOOKING, *([HOURLY] if plan.monitor else [])]
     return Template(FILE).substitute(
         {f"{kind}_says": quoted(task.says) for kind, task in of.items()},
         ask=" ".join(of["ask"].command),
         wait=command_of(of["wait"]),
         gate=" ".join(of["gate"].command),
         deploy=" ".join(of["deploy"].command),
+        about=ABOUT,
         slug=plan.slug,
         version=plan.version,
-        schedules="".join(f"    - cron: {quoted(one)}\n" for one in dict.fromkeys([asking, LOOKING])),
+        schedules="".join(f"    - cron: {quoted(one)}\n" for one in dict.fromkeys(times)),
+        tasks=", ".join(["ask", "train", *(["monitor"] if plan.monitor else [])]),
+        monitor=Template(MONITOR).substitute(hourly=HOURLY, slug=plan.slug) if plan.monitor else "",
         asking=f"'{asking}'",
         looking=f"'{LOOKING}'",
         command=quoted(plan.command),

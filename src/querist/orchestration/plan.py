@@ -46,7 +46,6 @@ def plan_of(
     project: Project, *, shape: Shape, schedule: str = "@daily", approve: bool = False, command: str | None = None
 ) -> Plan:
     """The plan of a project's own settings. Raises SettingError for a schedule that is none."""
-    project.settings.data.refuse_several("a workflow deploys its models")
     if schedule != AFTER and not _SCHEDULE.fullmatch(schedule):
         known = ", ".join([*PRESETS, AFTER])
         raise SettingError(f"{schedule!r} is no schedule; give five fields of cron, such as '0 6 * * 1-5', or {known}")

@@ -32,6 +32,7 @@ ${suspend}from prefect.runtime import flow_run
 QUERIST = shlex.split(os.environ.get("QUERIST", $command))
 PROJECT = os.environ.get("QUERIST_PROJECT", $folder)
 NOT_YET = 75  # exit status: come back later
+WHY = "on schedule, or started by hand"
 RETRIES = {"retries": 4, "retry_delay_seconds": [5, 30, 120, 600]}
 DAY = 24 * 3600
 ${approval}
@@ -71,9 +72,9 @@ BODIES: dict[Kind, str] = {
     "ask": '''
 
 @task(**RETRIES)
-def $name() -> int | None:
+def $name(why: str) -> int | None:
     """$says"""
-    return advance($command, why="on schedule, or started by hand")
+    return advance($command, why=why)
 ''',
     "wait": '''
 
@@ -127,8 +128,8 @@ class Approval(RunInput):
 ASK_FLOW = """
 
 @flow(name="ask-$slug", log_prints=True)
-def ask_labels() -> int | None:
-    return ask()
+def ask_labels(why: str = WHY) -> int | None:
+    return ask(why)
 """
 TRAIN_FLOW = """
 
@@ -138,8 +139,8 @@ $chain"""
 LOOP_FLOW = """
 
 @flow(name="loop-$slug", log_prints=True$persist)
-def loop() -> str:
-    round = ask()
+def loop(why: str = WHY) -> str:
+    round = ask(why)
     if round is None:
         return "the loop is over"
     wait_for_labels(round)

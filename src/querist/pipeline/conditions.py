@@ -37,7 +37,10 @@ class Conditions:
 
 def deciding(settings: Settings) -> dict[str, Any]:
     """Every setting that can change a result, as plain values."""
-    undeciding: dict[str, Any] = {**dict.fromkeys(UNDECIDING, True), "evaluation": {"slices"}}
+    plain = {"stratified"} if not settings.evaluation.stratified else set()  # a key of before it was there stays
+    undeciding: dict[str, Any] = {**dict.fromkeys(UNDECIDING, True), "evaluation": {"slices"} | plain}
+    if settings.labeling.train_at == 1:
+        undeciding |= {"labeling": {"train_at"}}
     if settings.data.sets is None:  # these say nothing of items with one label
         undeciding |= {"data": {"labels", "label_separator"}, "query": {"over_labels"}}
     return settings.model_dump(mode="json", exclude=undeciding)

@@ -89,8 +89,10 @@ batch_size = 20
 
 [labeling]
 guidelines = "{guidelines}"
+train_at = 0.75
 """
-SHOWN_TO_PEOPLE = 4_000
+EVERY = 8
+"""Of the reviews the demo for people shows every eighth: in the file all of one label stand together."""
 HOLDOUT = 5
 """Every fifth item of the demo for people is in the holdout, with its label; the others wait for theirs."""
 
@@ -182,7 +184,7 @@ def _reviews_for_people(folder: Path) -> Path:
         ):
             writer = csv.writer(to)
             writer.writerow(["text", "label", "split"])
-            for number, row in enumerate(islice(csv.DictReader(source), SHOWN_TO_PEOPLE)):
+            for number, row in enumerate(islice(csv.DictReader(source), 0, None, EVERY)):
                 held_out = number % HOLDOUT == 0
                 label = ("negative", "positive")[int(row["label"])] if held_out else ""
                 writer.writerow([row["text"], label, "test" if held_out else "pool"])

@@ -61,7 +61,7 @@ def run(
 
 def stop(project: Project) -> Any:
     """Why the loop should end by today's settings (a Stop with its reason), or None."""
-    from querist.asking import items_left
+    from querist.asking import committed, items_left
     from querist.pipeline.monitoring.drift_rounds import planned
     from querist.stages.evaluation.step import spending
     from querist.stages.evaluation.stopping import Stop, decide
@@ -73,7 +73,7 @@ def stop(project: Project) -> Any:
     with project.ledger.read() as tx:
         done = find_step(tx, last, "evaluation")
         metrics = {m.name: m for m in list_metrics(tx, last)}
-        asked = effort(tx)
+        asked, to_pay = effort(tx), committed(tx, project.settings)
         drifted = planned(tx, last + 1) is not None
     if done is None:
         return None
@@ -89,7 +89,7 @@ def stop(project: Project) -> Any:
         pool_left=1 if drifted else int(done.result["pool_left"]),
         today=project.clock().date(),
     )
-    if stop is None and items_left(asked, project.settings) == 0:
+    if stop is None and items_left(to_pay, project.settings) == 0:
         return Stop("budget spent: it does not pay for one more label", "budget_labels")
     if stop is None and project.settings.objective.stop_on and not drifted:
         from querist.pipeline.evaluation.advice import advise

@@ -222,11 +222,14 @@ class Project:
 
         return baseline(self, repeats=repeats, jobs=jobs, progress=progress)
 
-    def quality(self) -> dict[str, Any] | None:
-        """The newest evaluated model on the holdout in detail, by class and by slice; None before the first one."""
+    def quality(self, round: int | None = None) -> dict[str, Any] | None:
+        """The model of an evaluated round (default: the newest) on the holdout in detail, by class and by slice.
+
+        None where there is no such evaluation.
+        """
         from querist.pipeline.evaluation.quality import quality
 
-        return quality(self)
+        return quality(self, round)
 
     def savings(self) -> dict[str, Any]:
         """What active learning saves against random sampling, a forecast, stopping advice, the control arm's figure."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from querist.asking import may_stay_open, share_open
 from querist.pipeline.monitoring.drift_rounds import query_of
 from querist.pipeline.runner import LAST_STEPS, Until, steps_of
 from querist.store import queue
@@ -24,16 +25,18 @@ class Due:
 
 
 def due(project: Project) -> Due | None:
-    """None while people have something to answer."""
+    """None while people have too much to answer."""
     with project.ledger.read() as tx:
         round = newest_round(tx)
         if round is None:
             return Due("the seed set has not been asked yet")
-        if queue.waiting(tx, round=round):
+        waiting, settings = queue.waiting(tx, round=round), project.settings
+        # Asked every second: the second question only where the first does not settle it.
+        if waiting and (waiting > share_open(tx, round, settings) or waiting > may_stay_open(tx, round, settings)):
             return None
         evaluated = find_step(tx, round, "evaluation") is not None
     if not evaluated:
-        return Due(f"round {round} is complete")
+        return Due(f"round {round} is complete" + (f" but for {waiting} items" if waiting else ""))
     stop = project.stop()
     return Due(stop.reason, over=stop.which) if stop else Due(f"round {round} is evaluated")
 

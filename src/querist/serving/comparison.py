@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from querist.core.label_sets import LabelSets, predicted
 from querist.core.proportion import wilson
 from querist.core.types import Codes, Probabilities
 from querist.serving.model import Answers
@@ -25,11 +26,12 @@ class Traffic:
         self._classes = classes
         self._by_class = np.zeros(len(classes), dtype=np.int64)
         self._confidence = 0.0
-        self._abstained = self._requests = self._failed = 0
+        self._abstained = self._requests = self._failed = self._items = 0
         self._seconds: deque[float] = deque(maxlen=NEWEST)
 
     def answered(self, answers: Answers, seconds: float) -> None:
         self._by_class += np.bincount(answers.codes, minlength=len(self._classes))
+        self._items += len(answers.confidence)
         self._confidence += float(answers.confidence.sum())
         self._abstained += int(answers.abstain.sum())
         self._requests += 1
@@ -41,7 +43,7 @@ class Traffic:
 
     def facts(self) -> dict[str, Any]:
         """Shares and means are null before the first answer."""
-        n = int(self._by_class.sum())
+        n = self._items
         p50, p99 = np.quantile(self._seconds, [0.5, 0.99]) * 1000 if self._seconds else (None, None)
         return {
             "requests": self._requests,
@@ -63,24 +65,32 @@ class Agreement:
         self._distance = 0.0
         self._pairs: Counter[tuple[str, str]] = Counter()
 
-    def add(self, classes: Sequence[str], proba: Probabilities, others: Sequence[str], other: Probabilities) -> int:
-        """Counts n items, (n, n_classes) each over its own classes; how many of them agree."""
+    def add(
+        self,
+        classes: Sequence[str],
+        proba: Probabilities,
+        others: Sequence[str],
+        other: Probabilities,
+        *,
+        sets: LabelSets | None = None,
+    ) -> int:
+        """Counts n items, (n, n_classes) each over its own classes; how many of them agree, which with `sets` are those
+        that get the same labels."""
         names = sorted({*classes, *others})
         was, now = _over(names, classes, proba), _over(names, others, other)
-        first, second = was.argmax(axis=1), now.argmax(axis=1)
-        for a, b in zip(first[first != second], second[first != second], strict=True):
-            pair = (names[a], names[b])
-            if pair in self._pairs or len(self._pairs) < PAIRS:
+        first, second = _labels(names, was, sets), _labels(names, now, sets)
+        for pair in zip(first, second, strict=True):
+            if pair[0] != pair[1] and (pair in self._pairs or len(self._pairs) < PAIRS):
                 self._pairs[pair] += 1
-        agreed = int((first == second).sum())
+        agreed = sum(a == b for a, b in zip(first, second, strict=True))
         self._n += len(was)
         self._agreed += agreed
-        self._distance += float(np.abs(was - now).sum()) / 2
+        self._distance += float(np.abs(was - now).sum()) / (2 if sets is None else len(names))
         return agreed
 
     def facts(self) -> dict[str, Any]:
         """`agreement` with its 95 % interval (Wilson) and the mean total variation distance, from 0 to 1, of the two
-        probabilities; null before the first item."""
+        probabilities, of several labels their mean over labels; null before the first item."""
         if self._n == 0:
             return {"items": 0, "agreement": None, "low": None, "high": None, "distance": None, "disagreed": []}
         low, high = (float(bound) for bound in wilson(self._agreed / self._n, self._n))
@@ -93,6 +103,13 @@ class Agreement:
             "distance": self._distance / self._n,
             "disagreed": pairs,
         }
+
+
+def _labels(names: Sequence[str], proba: Probabilities, sets: LabelSets | None) -> list[str]:
+    """What is said of each item, as one string."""
+    if sets is None:
+        return [names[code] for code in proba.argmax(axis=1).tolist()]
+    return sets.strings(predicted(proba), names)
 
 
 def _over(names: Sequence[str], classes: Sequence[str], proba: Probabilities) -> Probabilities:

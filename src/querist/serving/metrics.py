@@ -33,7 +33,9 @@ class Metrics:
         self.requests = counter("requests", "Requests by route and status.", "route", "status")
         self.seconds = histogram("request_seconds", "Time from request to answer.", SECONDS, "route")
         self.batches = histogram("batch_items", "Items that one call of the model took.", ITEMS)
-        self._predictions = counter("predictions", "Items by the class that was predicted.", "role", "label")
+        self._predictions = counter(
+            "predictions", "Items by the class that was predicted, or by each of several.", "role", "label"
+        )
         self._confidence = histogram("confidence", "Probability of the predicted class.", CONFIDENCE, "role")
         self._abstained = counter("abstained", "Items on which the model abstained.", "role")
         self._waiting = gauge("queue_items", "Items that wait for a model.")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import querist.plugins as plugins
 from querist.config.data import DataSettings, PreprocessingSettings
 from querist.core.errors import DataError, QueristError
+from querist.core.label_sets import predicted, surest
 from querist.core.types import Codes, Matrix, Probabilities, Scores
 from querist.stages.deploy.bundle import Bundle, open_bundle, read_file
 from querist.stages.monitoring.reference import FILE_NAME as REFERENCE
@@ -46,7 +47,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Answers:
-    """n answers: `codes` (n,) of the likeliest classes, `uncertainty` (n,) by margin, `abstain` (n,)."""
+    """n answers: `codes` (n,) of the likeliest classes, `uncertainty` (n,) by margin, `abstain` (n,).
+
+    Of several labels `codes` (m,) are those of all items, one after the other; an item is as sure as the label that is
+    least so, and its uncertainty is the mean over labels.
+    """
 
     codes: Codes
     confidence: Scores
@@ -63,6 +68,7 @@ class ServedModel:
         self.kind: str = facts["kind"]
         self._bundle, self._folder, self._pixels = bundle, folder, pixels
         data = DataSettings.model_validate(facts["data"])
+        self.sets = data.sets
         self.columns, self._types = feature_columns(data), model_columns(data)
         self._build = item_builder(data)
         self._steps = _steps(facts["preprocessing"], self.kind)
@@ -80,8 +86,10 @@ class ServedModel:
         return Batch(rows, self._bundle.learner.predict_proba(rows), columns.get("text"))
 
     def answers(self, proba: Probabilities) -> Answers:
-        confidence = proba.max(axis=1)
+        confidence = proba.max(axis=1) if self.sets is None else surest(proba)
         unsure = np.zeros(len(proba), dtype=np.bool_) if self._threshold is None else confidence < self._threshold
+        if self.sets is not None:
+            return Answers(predicted(proba).nonzero()[1], confidence, (1 - np.abs(2 * proba - 1)).mean(axis=1), unsure)
         return Answers(proba.argmax(axis=1), confidence, self._margin(proba), unsure)
 
     def project(self, rows: Matrix) -> NDArray[np.float32]:

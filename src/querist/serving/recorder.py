@@ -77,6 +77,7 @@ class Recorder:
             request_ids=names(said.request_id, len(proba)),
             classes=said.model.classes,
             proba=proba,
+            sets=said.model.sets,
             **kept,
         )
 

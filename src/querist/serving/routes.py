@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from querist.core.errors import DataError, QueristError
 from querist.core.hashing import unit_hash
+from querist.core.label_sets import predicted
 from querist.core.types import Probabilities
 from querist.http.origin import from_this_machine
 from querist.http.problems import Problem, documented
 from querist.serving.batching import QueueFull
 from querist.serving.metrics import Metrics
-from querist.serving.model import Answers, RawItem, Refused
+from querist.serving.model import Answers, RawItem, Refused, ServedModel
 from querist.serving.recorder import Recorder, Said
 from querist.serving.schemas import Health, Item, Items, ModelFacts, Predictions, Readiness, Reloaded, RolloutFacts
 from querist.serving.settings import ServingSettings
@@ -66,7 +68,7 @@ def router(switch: Switch, settings: ServingSettings, metrics: Metrics, recorder
         content = {
             "request_id": request_id,
             "model_version": one.model.version,
-            "predictions": predictions(one.model.classes, proba, answers),
+            "predictions": predictions(one.model, proba, answers),
         }
         return JSONResponse(content, headers={"x-model-version": one.model.version})
 
@@ -158,21 +160,27 @@ async def compare(
     shadow.traffic.answered(answers, asyncio.get_running_loop().time() - begun)
     metrics.answered("shadow", shadow.model.classes, answers)
     metrics.compared.inc(len(items))
-    metrics.agreed.inc(state.agreement.add(answered.model.classes, proba, shadow.model.classes, other))
+    sets = answered.model.sets
+    agreed = state.agreement.add(answered.model.classes, proba, shadow.model.classes, other, sets=sets)
+    metrics.agreed.inc(agreed)
 
 
-def predictions(classes: Sequence[str], proba: Probabilities, answers: Answers) -> list[dict[str, Any]]:
-    rows = zip(
-        proba.tolist(), answers.codes.tolist(), answers.uncertainty.tolist(), answers.abstain.tolist(), strict=True
-    )
+def predictions(model: ServedModel, proba: Probabilities, answers: Answers) -> list[dict[str, Any]]:
+    classes = model.classes
+    said: list[tuple[str, Any]]  # Any: a class, or a list of them
+    if model.sets is None:
+        said = [("label", classes[code]) for code in answers.codes.tolist()]
+    else:
+        said = [("labels", [classes[code] for code in np.flatnonzero(row)]) for row in predicted(proba)]
+    rows = zip(said, proba.tolist(), answers.uncertainty.tolist(), answers.abstain.tolist(), strict=True)
     return [
         {
-            "label": classes[code],
+            name: label,
             "probabilities": dict(zip(classes, row, strict=True)),
             "uncertainty": min(max(unsure, 0.0), 1.0),  # a rounding error beyond either end is none
             "abstain": abstain,
         }
-        for row, code, unsure, abstain in rows
+        for (name, label), row, unsure, abstain in rows
     ]
 
 

@@ -42,9 +42,16 @@ class Items(_Input):
 
 
 class Prediction(BaseModel):
-    label: str = Field(description="The likeliest class, also where the model abstains.")
+    label: str | None = Field(default=None, description="The likeliest class, also where the model abstains.")
+    labels: list[str] | None = Field(
+        default=None, description="In place of it where an item may have several: those that are likelier than not."
+    )
     probabilities: dict[str, float]
-    uncertainty: float = Field(description="1 - (P(first) - P(second)), from 0 (sure) to 1 (tied).", ge=0, le=1)
+    uncertainty: float = Field(
+        description="1 - (P(first) - P(second)), from 0 (sure) to 1 (tied); of several labels the mean over labels.",
+        ge=0,
+        le=1,
+    )
     abstain: bool = Field(description="Whether the model is less sure than the risk that is borne asks for.")
 
 

@@ -52,6 +52,14 @@ def batch_answers(tx: Tx, round: int) -> Batch:
     return Batch(*tx.execute(found.where(queries.c.round == round, *_ANSWER)).one())
 
 
+def seconds_by_round(tx: Tx) -> dict[int, float]:
+    """Round -> measured seconds of all answers to its items; a round without any is left out."""
+    joined = given.join(queries, queries.c.item == given.c.item)
+    found = select(queries.c.round, func.sum(given.c.seconds)).select_from(joined).group_by(queries.c.round)
+    rows = tx.execute(found.where(given.c.seconds.is_not(None), *_ANSWER))
+    return {row[0]: row[1] for row in rows}
+
+
 def oldest_waiting(tx: Tx) -> str | None:
     """When the round was opened that the first item in the queue belongs to; None where the queue is empty."""
     oldest = select(func.min(waiting.c.round)).scalar_subquery()

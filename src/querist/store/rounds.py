@@ -128,6 +128,16 @@ def count_by_round(tx: Tx) -> dict[int, int]:
     return {row[0]: row[1] for row in tx.execute(counted)}
 
 
+def outstanding(tx: Tx) -> int:
+    """Answers that rounds asked for and that are still to come; none to an item with a ruling. By the record alone."""
+    of_item = given.c.item == queries.c.item, *queue.stands()
+    answered = select(func.count(given.c.annotator.distinct())).where(*of_item).correlate(queries).scalar_subquery()
+    ruling = given.c.details.contains('"adjudicated": true')
+    ruled = select(given.c.id).where(ruling, *of_item).correlate(queries).exists()
+    to_come = select(func.sum(queries.c.wanted - answered)).where(answered < queries.c.wanted, ~ruled)
+    return int(tx.execute(to_come).scalar_one() or 0)
+
+
 def newest_round(tx: Tx) -> int | None:
     newest: int | None = tx.execute(select(func.max(rounds.c.round))).scalar_one()
     return newest

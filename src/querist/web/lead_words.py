@@ -33,5 +33,6 @@ def in_words(settings: Settings, words: Mapping[str, str]) -> list[str]:
         say(labeling.show_prediction),
         say("lease", minutes=f"{labeling.lease_minutes:g}"),
         *([say("gold", share=share(labeling.gold_share))] if labeling.gold_share else []),
+        *([say("train_at", share=share(labeling.train_at))] if labeling.train_at < 1 else []),
         say("itself") if labeling.start_rounds else say("by_hand"),
     ]

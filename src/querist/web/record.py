@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from querist.core.errors import DataError, HoldoutError
 from querist.http.problems import documented
 from querist.pipeline import record
 from querist.pipeline.accounts.people import Person
 from querist.pipeline.human_labeling.predictor import Predictor, Subject
+from querist.pipeline.human_labeling.seen import seen_of
 from querist.pipeline.project import Project
 from querist.pipeline.reporting.round_record import metrics_by_round, show_round
 from querist.store.annotations import page_of_annotations
 from querist.store.rounds import list_queries
-from querist.web.downloads import download
+from querist.web.downloads import ENDINGS, download
 from querist.web.people import Lead, Reader, lead, needs
+from querist.web.record_schemas import (
+    AnnotationOut,
+    Annotations,
+    Imported,
+    Metrics,
+    PredictionRequest,
+    Predictions,
+    Queries,
+    QueryOut,
+    RoundDetail,
+    RoundOut,
+    Rounds,
+    StatusOut,
+    Training,
+)
 from querist.web.repeats import Repeatable, once
 from querist.web.trainer import Trainer
 
@@ -29,107 +45,30 @@ Limit = Annotated[int, Query(ge=1, le=1_000)]
 Cursor = Annotated[str | None, Query(pattern=r"^\d{1,15}$", description="`next` of the page before.")]
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class QueryOut(Strict):
-    """An item asked: `wanted` people are to answer it."""
-
-    item: str
-    rank: int
-    score: float | None
-    parts: dict[str, float]
-    strategy: str
-    model_version: str | None
-    wanted: int
-    prediction: dict[str, float] | None
-    reason: str
-    at: str
-
-
-class Queries(Strict):
-    queries: list[QueryOut]
-    next: str | None
-
-
-class AnnotationOut(Strict):
-    """One person's act: `kind` undo takes back the annotation it supersedes; `label` null is a skip."""
-
-    id: str
-    item: str
-    kind: str
-    label: str | None
-    annotator: str
-    supersedes: str | None
-    seconds: float | None
-    note: str
-    details: dict[str, Any]
-    at: str
-
-
-class Annotations(Strict):
-    annotations: list[AnnotationOut]
-    next: str | None
-
-
-class SubjectIn(Strict):
-    """An item that was asked, by its id, or a text."""
-
-    item: str | None = Field(default=None, max_length=1_000)
-    text: str | None = Field(default=None, max_length=100_000)
-
-
-class PredictionRequest(Strict):
-    subjects: list[SubjectIn] = Field(min_length=1, max_length=100)
-
-
-class Predictions(Strict):
-    """The probability of each label for each subject; null where nothing is known of it, or before the first model."""
-
-    model_version: str | None
-    predictions: list[dict[str, float] | None]
-
-
-class Imported(Strict):
-    """Rows read, labels added, rows without a label, and labels known already."""
-
-    read: int
-    added: int
-    empty: int
-    unchanged: int
-
-
-class Training(Strict):
-    """labeling: a round is open; training: the next is being made; over and failed say why."""
-
-    state: str
-    since: str
-    why: str
-
-
 def router(project: Project, trainer: Trainer) -> APIRouter:
     predictor = Predictor(project)
     responses = documented(400, 401, 403, 404, 408, 409, 413, 422)
     api = APIRouter(prefix="/api/v1", tags=["record"], route_class=Repeatable, responses=responses)
 
     @api.get("/status")
-    def status(_: Lead) -> dict[str, Any]:
+    def status(_: Lead) -> StatusOut:
         """Where the project stands: data, rounds, quality, spending, and what it waits for."""
-        return record.status(project)
+        return StatusOut.model_validate(record.status(project))
 
     @api.get("/rounds")
-    def rounds(_: Lead, cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
-        """{"rounds": one row each, "next"}: labels, the metric with its interval, warnings."""
+    def rounds(_: Lead, cursor: Cursor = None, limit: Limit = 100) -> Rounds:
+        """One row for each round: labels, the metric with its interval, warnings."""
         rows = record.round_table(project)
         start = int(cursor or 0)
         rest = start + limit < len(rows)
-        return {"rounds": rows[start : start + limit], "next": str(start + limit) if rest else None}
+        shown = [RoundOut(**row) for row in rows[start : start + limit]]
+        return Rounds(rounds=shown, next=str(start + limit) if rest else None)
 
     @api.get("/rounds/{number}")
-    def round(number: Number, _: Lead) -> dict[str, Any]:
+    def round(number: Number, _: Lead) -> RoundDetail:
         """Everything the record holds about one round but its queries."""
-        return {name: value for name, value in show_round(project, number).items() if name != "queries"}
+        shown = show_round(project, number)
+        return RoundDetail.model_validate({name: value for name, value in shown.items() if name != "queries"})
 
     @api.get("/rounds/{number}/queries")
     def queries(number: Number, _: Lead, cursor: Cursor = None, limit: Limit = 100) -> Queries:
@@ -146,6 +85,7 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
                 strategy=q.strategy,
                 model_version=q.model_version,
                 wanted=q.wanted,
+                **seen_of(q.payload),
                 prediction=q.payload.get("prediction"),
                 reason=q.payload.get("reason", ""),
                 at=q.at,
@@ -155,9 +95,9 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
         return Queries(queries=shown, next=str(start + limit) if len(found) > limit else None)
 
     @api.get("/metrics")
-    def metrics(_: Lead) -> dict[str, Any]:
-        """{"rounds": {number: {metric: {"value", "low", "high", "n_items"}}}} on the holdout."""
-        return {"rounds": {str(number): found for number, found in metrics_by_round(project).items()}}
+    def metrics(_: Lead) -> Metrics:
+        """Every metric of every round, with its interval."""
+        return Metrics.model_validate({"rounds": {str(n): found for n, found in metrics_by_round(project).items()}})
 
     @api.post("/predictions")
     def predictions(given: PredictionRequest, _: Lead) -> Predictions:
@@ -183,12 +123,13 @@ def router(project: Project, trainer: Trainer) -> APIRouter:
     def import_labels(
         person: Annotated[Person, Depends(once(needs("lead", "labels")))],
         data: Annotated[bytes, Body(media_type="text/csv")] = b"",
-        format: Annotated[Literal["csv", "jsonl"], Query()] = "csv",
+        format: Literal["csv", "jsonl", "parquet", "label-studio"] = "csv",
         holdout: bool = False,
     ) -> Imported:
-        """All of a CSV or JSONL file with the columns id and label, or nothing; sending it again adds nothing."""
+        """All of a file with the columns id and label (or of Label Studio's JSON export), or nothing; sending it again
+        adds nothing."""
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"labels.{format}"
+            file = Path(folder) / f"labels{ENDINGS[format]}"
             file.write_bytes(data)
             try:
                 return Imported(**project.import_labels(file, annotator=person.name, holdout=holdout))

@@ -1,11 +1,11 @@
-"""/api/v1/webhooks: labels from another system, signed."""
+"""/api/v1/webhooks: labels from another system, signed, and the log of what others were told."""
 
 from __future__ import annotations
 
 import os
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from querist.core.errors import DataError, Replayed, SignatureError
@@ -13,10 +13,14 @@ from querist.core.label_sets import LONGEST
 from querist.http.problems import Problem, documented
 from querist.pipeline.exchange.signatures import HEADER
 from querist.pipeline.exchange.webhooks import Received, receive_labels
+from querist.pipeline.exchange.webhooks import deliveries as log
 from querist.pipeline.project import Project
+from querist.store.webhooks import State
+from querist.web.people import Lead
 from querist.web.tasks import STORABLE
 
 Label = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=STORABLE)]
+Limit = Annotated[int, Query(ge=1, le=1_000)]
 Text = Annotated[str, Field(min_length=1, max_length=1_000, pattern=STORABLE)]
 
 
@@ -51,6 +55,25 @@ class Taken(Strict):
     unchanged: int
 
 
+class DeliveryOut(Strict):
+    """One event for one receiver: `status` is that of its last answer, `next_at` when it is due or was delivered."""
+
+    id: str
+    url: str
+    event: str
+    at: str
+    state: State
+    attempts: int
+    status: int | None
+    error: str
+    tried_at: str | None
+    next_at: str
+
+
+class Deliveries(Strict):
+    deliveries: list[DeliveryOut]
+
+
 async def _body(request: Request) -> bytes:
     return await request.body()
 
@@ -81,6 +104,11 @@ def router(project: Project) -> APIRouter:
         except Replayed as error:
             raise Problem(409, str(error)) from None
         return Taken(**{name: found[name] for name in Taken.model_fields})
+
+    @api.get("/deliveries", responses=documented(401, 403, 408, 413, 422))
+    def deliveries(_: Lead, state: State | None = None, limit: Limit = 100) -> Deliveries:
+        """What this project told others, or is to tell them: the newest first, of one state or all."""
+        return Deliveries(deliveries=[DeliveryOut(**one) for one in log(project, state=state, limit=limit)])
 
     return api
 

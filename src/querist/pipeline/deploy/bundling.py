@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from querist import __version__
 from querist.core.errors import LedgerError, SettingError
-from querist.core.types import Codes, Probabilities
+from querist.core.label_sets import predicted, surest
+from querist.core.types import Codes, Probabilities, Targets
 from querist.pipeline.deploy.image import PACKAGE, write_image_files
 from querist.pipeline.monitoring.references import find_model, reference_bytes
 from querist.pipeline.reporting.model_card import model_card
@@ -35,6 +36,8 @@ from querist.store.steps import list_steps
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
 
+READ, SETS = {"kind", "text", "image", "numeric", "categorical"}, {"labels", "label_separator"}
+"""The settings of the data that an answer rests on, and those besides where an item may have several labels."""
 CARRIED = "encoder"
 """Folder of a version with the files that its encoder reads."""
 
@@ -51,7 +54,6 @@ def build(project: Project, version: str | None = None, *, out: Path | None = No
     """
     from querist.stages.reporting.model_card import model_card_page
 
-    project.settings.data.refuse_several("a model is deployed")
     folder, model = folder_of(project, out), find_model(project, version)
     card = model_card(project, model.version)
     carried = _carried(model.learner["encoder_params"])
@@ -91,7 +93,7 @@ def _facts(project: Project, model: Model, files: Mapping[str, bytes]) -> dict[s
         "kind": snapshot.kind,
         "classes": list(model.learner["classes"]),
         "columns": feature_columns(settings.data),
-        "data": settings.data.model_dump(mode="json", include={"kind", "text", "image", "numeric", "categorical"}),
+        "data": settings.data.model_dump(mode="json", include=READ | (SETS if settings.data.sets else set())),
         "metric": {"name": settings.objective.metric, "value": None, "low": None, "high": None},
         "n_labels": model.n_labels,
         "created_at": project.clock().isoformat(timespec="seconds"),
@@ -129,7 +131,8 @@ def _carried(params: Mapping[str, Any]) -> dict[str, bytes]:
 def _abstain(
     project: Project, model: Model, snapshot: Any, learner: Mapping[str, Any], files: Mapping[str, bytes]
 ) -> dict[str, float | None]:
-    """From which confidence on the model answers alone, by its own answers on the labeled validation items."""
+    """From which confidence on the model answers alone, by its own answers on the labeled validation items; of several
+    labels an answer is right where all of its set is."""
     from querist.stages.evaluation.curves import coverage
 
     risk = project.settings.deploy.risk
@@ -153,23 +156,38 @@ def _validation(
     project: Project, model: Model, snapshot: Any, learner: Mapping[str, Any], files: Mapping[str, bytes]
 ) -> tuple[Codes, Probabilities, NDArray[np.uint64] | None]:
     """True codes (n,), the answers of the very model that is deployed (n, n_classes), and the items' groups (n,), None
-    where each stands for itself."""
+    where each stands for itself. Of several labels the question is whether the set is right: 1 where it is, and (n, 2).
+    """
     from querist.models.encoders.make import make_encoder
     from querist.models.persistence import load
 
     with project.ledger.read() as tx:
         left = next(s for s in list_steps(tx) if (s.round, s.name) == (model.round, "human_labeling")).result
     arrays, classes = project.artifacts.get_arrays(left["labels"]), list(model.learner["classes"])
-    names = [left["classes"][code] for code in arrays["validation_codes"]]
-    known = np.array([name in classes for name in names], dtype=bool)
-    codes = np.array([classes.index(name) for name in names if name in classes], dtype=np.int64)
+    places = np.array([classes.index(name) if name in classes else -1 for name in left["classes"]], dtype=np.int64)
+    codes, known = _known(arrays["validation_codes"], places, len(classes))
     columns = [name for name in snapshot.columns() if name in ("text", "image") or name.startswith("x.")]
     positions = arrays["validation_positions"][known]
     items = snapshot.take(positions, columns).to_pydict()
     with np.load(io.BytesIO(files[ENCODER]), allow_pickle=False) as state:
         encoder = make_encoder(learner["encoder"], learner["encoder_params"]).restore(dict(state))
     proba = load(files[LEARNER], trusted=learner["trusted_types"]).predict_proba(encoder.transform(items))
+    if codes.ndim == 2:
+        right, sure = (predicted(proba) == codes).all(axis=1), surest(proba)
+        codes, proba = right.astype(np.int64), np.column_stack([1 - sure, sure])
     return codes, proba, snapshot.groups(positions)
+
+
+def _known(codes: Targets, places: Codes, n_classes: int) -> tuple[Targets, NDArray[np.bool_]]:
+    """Codes over the model's classes, which stand at `places` (-1: the model does not know it), of the items that have
+    no other; and which these are."""
+    if codes.ndim == 1:
+        found = places[codes.astype(np.int64)]
+        return found[found >= 0], found >= 0
+    known: NDArray[np.bool_] = np.logical_not(codes[:, places < 0].any(axis=1))
+    members = np.zeros((int(known.sum()), n_classes), dtype=bool)
+    members[:, places[places >= 0]] = codes[known][:, places >= 0]
+    return members, known
 
 
 def _snapshot(project: Project, id: str) -> Any:  # Any: snapshots.Snapshot, imported late because of pyarrow

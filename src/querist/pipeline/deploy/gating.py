@@ -10,8 +10,9 @@ import numpy as np
 
 from querist.core.errors import LedgerError
 from querist.core.hashing import key_of
+from querist.core.label_sets import class_counts
 from querist.core.selection import stream
-from querist.core.types import Codes, Indices, Probabilities
+from querist.core.types import Indices, Probabilities, Targets
 from querist.pipeline.evaluation.quality import Predictions, predictions_of
 from querist.pipeline.monitoring.references import find_model
 from querist.stages.deploy.gate import ClassChange, Compared
@@ -98,7 +99,7 @@ def _beside(candidate: Predictions, before: Predictions | None) -> tuple[Indices
     Without a served model those of whoever only knows how frequent each class is.
     """
     if before is None:
-        shares = np.bincount(candidate.codes, minlength=len(candidate.classes)) / len(candidate.codes)
+        shares = class_counts(candidate.codes, len(candidate.classes)) / len(candidate.codes)
         return np.arange(len(candidate.codes)), np.tile(shares, (len(candidate.codes), 1))
     _, now, then = np.intersect1d(candidate.positions, before.positions, return_indices=True)
     other = np.zeros((len(now), len(candidate.classes)))
@@ -131,7 +132,7 @@ def _compare(project: Project, candidate: Predictions, shared: Indices, other: P
 
 
 def _changes(candidate: Predictions, shared: Indices, other: Probabilities) -> list[ClassChange]:
-    y: Codes = candidate.codes[shared]
+    y: Targets = candidate.codes[shared]
     if len(y) == 0:
         return []
     now, then = (per_class(y, p, candidate.classes) for p in (candidate.proba[shared], other))

@@ -45,7 +45,7 @@ def outlook(rounds: Sequence[Metric], left: int | None, pool_left: int, settings
 
 def _told(found: Forecast, metric: str, goal: float | None, now: int, when: str) -> dict[str, Any]:
     sign = sign_of(metric)
-    own = _upright(sign, found.value, found.low, found.high)
+    own = _upright(metric, found.value, found.low, found.high)
     needed = None
     if found.to_goal is not None:
         more = [None if labels is None else max(labels - now, 0.0) for labels in found.to_goal]
@@ -53,7 +53,7 @@ def _told(found: Forecast, metric: str, goal: float | None, now: int, when: str)
     tests = [
         {
             "at_labels": int(t.at_labels),
-            **_upright(sign, t.forecast, t.low, t.high, first="forecast"),
+            **_upright(metric, t.forecast, t.low, t.high, first="forecast"),
             "measured": sign * t.measured,
         }
         for t in found.backtest
@@ -116,6 +116,8 @@ def _width(m: Metric) -> float:
     return float("nan") if m.low is None or m.high is None else m.high - m.low
 
 
-def _upright(sign: float, value: float, low: float, high: float, *, first: str = "value") -> dict[str, float]:
-    """As the metric is read: a loss with its sign turned back."""
-    return {first: sign * value, "low": min(sign * low, sign * high), "high": max(sign * low, sign * high)}
+def _upright(metric: str, value: float, low: float, high: float, *, first: str = "value") -> dict[str, float]:
+    """As the metric is read: a loss with its sign turned back, and nothing beyond what it can be."""
+    sign, (least, largest) = sign_of(metric), bounds(metric)
+    read = {first: sign * value, "low": min(sign * low, sign * high), "high": max(sign * low, sign * high)}
+    return {name: min(max(number, least), largest) for name, number in read.items()}

@@ -1,4 +1,4 @@
-"""How good the newest evaluated model is, in detail, from the predictions that its evaluation kept."""
+"""How good an evaluated model is, in detail, from the predictions that its evaluation kept."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def predictions_of(project: Project, model_version: str) -> Predictions | None:
     return _open(project, found[-1]) if found else None
 
 
-def quality(project: Project) -> dict[str, Any] | None:
-    """The newest evaluated model on the holdout, as JSON-ready values; None before the first evaluation.
+def quality(project: Project, round: int | None = None) -> dict[str, Any] | None:
+    """The model of an evaluated round (default: the newest) on the holdout, as JSON-ready values; None without one.
 
     Metrics with their intervals; by class, with Wilson's and bootstrap intervals; by slice of the context columns;
     confusion, calibration, coverage; and whether it gets other items right than the first model did. Of several labels
@@ -71,10 +71,11 @@ def quality(project: Project) -> dict[str, Any] | None:
     """
     with project.ledger.read() as tx:
         found = list_analyses(tx, "evaluation")
-        metrics = list_metrics(tx, found[-1].round) if found else []
-    if not found:
+        chosen = found[-1:] if round is None else [a for a in found if a.round == round][-1:]
+        metrics = list_metrics(tx, chosen[0].round) if chosen else []
+    if not chosen:
         return None
-    newest = _open(project, found[-1])
+    newest = _open(project, chosen[0])
     settings, classes = project.settings.evaluation, newest.classes
     how: dict[str, Any] = {
         "confidence": settings.confidence,
@@ -92,7 +93,9 @@ def quality(project: Project) -> dict[str, Any] | None:
             "n": len(y),
             "n_groups": None if newest.groups is None else int(newest.groups.max()) + 1,
             "metrics": _metrics(metrics, [metric, *settings.metrics]),
-            "per_class": class_intervals(y, proba, classes, resamples=settings.resamples, **how),
+            "per_class": class_intervals(
+                y, proba, classes, resamples=settings.resamples, stratified=settings.stratified, **how
+            ),
             "slices": parts,
             "slices_left_out": left_out,
             **({"several": True} if y.ndim == 2 else {}),

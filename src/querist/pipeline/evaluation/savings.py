@@ -150,7 +150,8 @@ def _baseline(judged: Judged, metric: str) -> dict[str, Any]:
 def _verdict(
     judged: Judged | None, rounds: Sequence[Metric], rates: Rates, settings: Settings, n_short: int
 ) -> dict[str, Any]:
-    found: dict[str, Any] = dict.fromkeys(("value", "labels", "random_labels", "share", "money", "hours"))
+    names = ("value", "labels", "random_value", "random_labels", "guess", "share", "money", "hours")
+    found: dict[str, Any] = dict.fromkeys(names)
     if not rounds:
         return {"kind": "unknown", **found, "sentence": verdicts.unknown(None, "no round has been measured yet")}
     newest = rounds[-1]
@@ -161,6 +162,7 @@ def _verdict(
         none = "there is no curve of random sampling to hold it against; run `querist baseline`"
         few = f"a simulation needs {figures.LEAST_REPEATS} repeats of random sampling at least, to tell how runs differ"
         return {"kind": "unknown", **found, "sentence": verdicts.unknown(reached, few if n_short else none)}
+    found["guess"] = judged.said.guess
     if judged.kind == "unknown":
         return {"kind": "unknown", **found, "sentence": verdicts.unknown(reached, judged.why)}
     needed = judged.said.needed
@@ -170,10 +172,15 @@ def _verdict(
         if found["money"] is not None:
             found["money"]["currency"] = settings.objective.currency
     found |= {"random_labels": asdict(needed), "share": asdict(figures.share_saved(needed, newest.n_labels))}
-    return {"kind": judged.kind, **found, "sentence": _sentence(judged, reached, found, settings)}
+    once = True
+    if judged.kind == "no_difference":
+        found["random_value"], once = _random_value(judged, reached)
+    return {"kind": judged.kind, **found, "sentence": _sentence(judged, reached, found, settings, once=once)}
 
 
-def _sentence(judged: Judged, reached: verdicts.Reached, found: dict[str, Any], settings: Settings) -> str:
+def _sentence(
+    judged: Judged, reached: verdicts.Reached, found: dict[str, Any], settings: Settings, *, once: bool
+) -> str:
     match judged.kind:
         case "saved":
             gains = verdicts.gains(found["money"], found["hours"], settings.objective.currency)
@@ -181,12 +188,18 @@ def _sentence(judged: Judged, reached: verdicts.Reached, found: dict[str, Any], 
         case "lost":
             return verdicts.lost(reached, found["random_labels"])
         case _:
-            sign = sign_of(reached.metric)
-            _, low, high = figures.at(judged.band, reached.labels)
-            once = low <= sign * reached.value <= high
-            band = judged.band if once else figures.whole(judged.band)
-            mean, low, high = (sign * value for value in figures.at(band, reached.labels))
-            return verdicts.no_difference(reached, (mean, min(low, high), max(low, high)), found["share"], once=once)
+            return verdicts.no_difference(reached, found["random_value"], found["share"], once=once)
+
+
+def _random_value(judged: Judged, reached: verdicts.Reached) -> tuple[dict[str, float], bool]:
+    """What random sampling has with as many labels, by the band of one look where the value lies in it (True), else
+    by that of looks after every round."""
+    sign = sign_of(reached.metric)
+    _, low, high = figures.at(judged.band, reached.labels)
+    once = low <= sign * reached.value <= high
+    band = judged.band if once else figures.whole(judged.band)
+    mean, low, high = (sign * value for value in figures.at(band, reached.labels))
+    return {"value": mean, "low": min(low, high), "high": max(low, high)}, once
 
 
 def _cost_per_point(rounds: Sequence[Metric], rates: Rates) -> dict[str, float | None] | None:

@@ -48,6 +48,8 @@ def _task(row: Mapping[str, Any], sets: LabelSets | None) -> dict[str, Any]:
     data: dict[str, Any] = {ID: row["id"], shown: row[shown] if shown in row else _part(row, "columns.")}
     data |= {"context": _part(row, "context."), "querist_round": row["round"], "querist_rank": row["rank"]}
     data |= {name: row[name] for name in ("confidence", "reason") if row.get(name)}
+    if row["resolved"] is not None:
+        data["querist_resolved"] = row["resolved"] if sets is None else list(sets.names(row["resolved"]))
     task: dict[str, Any] = {"data": data, "annotations": [], "predictions": []}
     if row["predicted"] is not None:
         result = _choices(row, row["predicted"], sets)
@@ -57,6 +59,7 @@ def _task(row: Mapping[str, Any], sets: LabelSets | None) -> dict[str, Any]:
 
 
 def _annotation(row: Mapping[str, Any], sets: LabelSets | None) -> dict[str, Any]:
+    """Label Studio leaves out what it has no place for: `created_username`, `note` and `details`."""
     return {
         "unique_id": row["annotation_id"],
         "created_username": row["annotator"],
@@ -64,6 +67,8 @@ def _annotation(row: Mapping[str, Any], sets: LabelSets | None) -> dict[str, Any
         "lead_time": row["seconds"],
         "was_cancelled": bool(row["skip"]),
         "result": [] if row["skip"] else _choices(row, row["label"], sets),
+        "note": row["note"],
+        "details": json.loads(row["details"] or "{}"),
     }
 
 
@@ -96,4 +101,6 @@ def _row(item: str, annotation: Mapping[str, Any]) -> dict[str, Any]:
         "annotation_id": annotation.get("unique_id"),
         "seconds": annotation.get("lead_time"),
         "at": annotation.get("created_at"),
+        "note": annotation.get("note") or "",
+        "details": json.dumps(annotation.get("details") or {}),
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from querist.asking import may_stay_open
 from querist.config.loop import ObjectiveSettings
 from querist.core.label_sets import LabelSets, label_of
 from querist.pipeline.human_labeling.agreement import agreement
@@ -18,6 +19,7 @@ from querist.stages.human_labeling.step import is_gold, is_ruling, standing
 from querist.store import audit, queue
 from querist.store.annotations import Annotation, effort, list_annotations
 from querist.store.ledger import iso
+from querist.store.pace import seconds_by_round
 from querist.store.rounds import Query, count_queries, get_queries, get_round, list_queries, list_rounds, newest_round
 
 if TYPE_CHECKING:
@@ -28,15 +30,16 @@ DAYS = 7
 
 
 def overview(project: Project) -> dict[str, Any]:
-    """The open round and how far it is, all rounds, and what labeling has cost."""
+    """The open round and how far it is, all rounds with the time their answers took, and what labeling has cost."""
     with project.ledger.read() as tx:
         number = newest_round(tx)
         opened = None if number is None else get_round(tx, number)
         total = 0 if number is None else count_queries(tx, number)
         left = queue.waiting(tx, round=number)
-        asked = effort(tx)
+        open_then = 0 if number is None else may_stay_open(tx, number, project.settings)
+        asked, took = effort(tx), seconds_by_round(tx)
     objective = project.settings.objective
-    rounds = round_table(project)
+    rounds = [{**row, "labeling_seconds": took.get(row["round"])} for row in round_table(project)]
     return {
         "round": number,
         "opened_at": opened.at if opened else None,
@@ -44,6 +47,7 @@ def overview(project: Project) -> dict[str, Any]:
         "total": total,
         "done": total - left,
         "left": left,
+        "left_to_start": max(left - open_then, 0),
         "answers": asked.labels,
         "rounds": rounds,
         "metric": objective.metric,

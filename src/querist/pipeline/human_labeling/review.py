@@ -15,6 +15,7 @@ from querist.core.errors import DataError, UnknownName
 from querist.core.label_sets import LabelSets, confidence_of, label_of
 from querist.core.types import Probabilities
 from querist.pipeline.human_labeling.agreement import agreement
+from querist.pipeline.human_labeling.seen import seen_of
 from querist.pipeline.unasked import least_sure
 from querist.stages.human_labeling.relabel import relabel_or_new
 from querist.stages.human_labeling.resolve import resolve, sort_out, tabulate
@@ -253,13 +254,9 @@ def _card(
     votes = [a for a in said if not is_ruling(a)]
     ruled = _in_force(said)
     given = Counter(a.label for a in votes if a.label is not None)
-    image = payload.get("image")
     return {
         "item": item,
-        "text": payload.get("text"),
-        "image": None if image is None else f"/images/{image}",
-        "columns": dict(payload.get("columns", {})),
-        "context": dict(payload.get("context", {})),
+        **seen_of(payload),
         "prediction": dict(payload.get("prediction") or {}),
         "model": _opinion(payload.get("prediction"), sets),
         "reason": payload.get("reason", ""),

@@ -48,7 +48,6 @@ def check(
     open (None without), and what became of its round. A window that was checked before is not counted again. Killed
     anywhere and called again, it goes on where it was.
     """
-    project.settings.data.refuse_several("drift is looked for")
     folder, file = _source(project, log, data)
     model = traffic.logged_model(project, folder) if folder else find_model(project)
     reference = reference_of(project, model.version)
@@ -118,7 +117,7 @@ def _check(project: Project, model: Model, reference: Reference, found: Window) 
     if judged.over and not settings.consecutive:
         rng = stream(project.settings.project.seed, model.round, CHECK, len(found.sample))
         judged = confirm(judged, calibration, found.reference, found.sample, tests, values, rng)
-    estimated = quality.estimate(found.sample.proba)
+    estimated = quality.estimate(found.sample.proba, several=found.sample.several)
     result: dict[str, Any] = {
         "model_version": model.version,
         "n": len(found.sample),

@@ -63,7 +63,7 @@ def find_model(project: Project, version: str | None = None) -> Model:
     with project.ledger.read() as tx:
         models = list_models(tx)
     if not models:
-        raise DataError("there is no model yet, so nothing can drift from it; run `querist run` first")
+        raise DataError("there is no model yet; run `querist run` and label what it asks, it then trains one")
     found = next((model for model in reversed(models) if version in (None, model.version)), None)
     if found is None:
         known = ", ".join(model.version for model in models)
@@ -100,6 +100,7 @@ def _make(project: Project, model: Model) -> Reference:
             lengths=None if texts is None else np.array([len(text) for text in texts], dtype=np.float64),
             unseen=unseen,
             columns=columns_of(items),
+            several=project.settings.data.sets is not None,
         ),
         positions=positions,
         vocabulary=words,
@@ -169,7 +170,14 @@ def _unseen_proba(
         asked = np.isin(meant, at[fold == number])
         if asked.any():
             rest = fold != number
-            fresh = make_learner(spec, settings.learner, classes, seed=settings.project.seed, searching=False)
+            fresh = make_learner(
+                spec,
+                settings.learner,
+                classes,
+                seed=settings.project.seed,
+                searching=False,
+                several=settings.data.sets is not None,
+            )
             fresh.fit(features.rows(at[rest]), codes[rest], validation=validation)
             proba[asked] = fresh.predict_proba(features.rows(positions[asked]))
     return proba

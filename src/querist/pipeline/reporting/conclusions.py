@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from querist.stages.reporting.verdicts import more_or_fewer
 from querist.stages.reporting.words import count, hours, interval, money, named, percent
 
 NEARLY = 0.9
@@ -31,13 +32,33 @@ def _evidence(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "command": f"querist rounds show {row['round']}",
         }
     command = "querist simulate" if baseline and baseline["source"] == "simulation" else "querist baseline"
+    own = {"anchor": "savings", "command": command}
+    if random := verdict["random_value"]:
+        bounds = interval(random["value"], random["low"], random["high"])
+        yield {"what": f"{metric} of random sampling with as many labels", "value": bounds, **own}
+    if baseline and verdict["kind"] == "unknown":
+        measured = f"from {count(baseline['labels'][0])} to {count(baseline['measured_to'])} labels"
+        yield {"what": "random sampling was measured", "value": measured, **own}
     if random := verdict["random_labels"]:
         yield _saved("labels that random sampling would need", random, count, command)
+    if verdict["guess"] is not None:
+        yield {"what": "the same by an extrapolated curve", "value": f"about {count(verdict['guess'])}", **own}
     for what, write in (("money", lambda amount: money(amount, currency)), ("hours", hours)):
         if saved := verdict[what]:
             yield _saved(f"{what} saved", saved, write, command)
-    if share := verdict["share"]:
+    if (share := verdict["share"]) and verdict["kind"] == "saved":
         yield _saved("share of labels saved", share, percent, command)
+    elif share:
+        yield {"what": "labels used against those of random sampling", "value": _against(share), **own}
+
+
+def _against(share: Mapping[str, float | None]) -> str:
+    low, value, high = (None if n is None else more_or_fewer(n) for n in (share["low"], share["value"], share["high"]))
+    if low and high:
+        span = f"between {low} and {high}"
+    else:
+        span = f"at worst {low}" if low else f"at best {high}" if high else "anything"
+    return f"{value} ({span})" if value else span
 
 
 def _saved(what: str, found: Mapping[str, Any], write: Any, command: str) -> dict[str, Any]:  # Any: a writer of figures
@@ -72,8 +93,10 @@ def _risks(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             left = f"{row['now']} days are left" if row["now"] >= 0 else "the deadline has passed"
             yield _risk("deadline", f"{left}: labeling ends {row['of']}", "plan")
     forecast = found["savings"]["forecast"]
-    if forecast and objective["goal"] is not None and forecast["labels_to_goal"] is None and not _goal_met(found):
-        yield _risk("forecast", forecast["sentence"], "savings")
+    if forecast and forecast["labels_to_goal"] and not _goal_met(found):
+        more, budget = forecast["labels_to_goal"]["value"], objective["budget_labels"]
+        if more is None or (budget is not None and more > budget - status["spent"]["labels"]):
+            yield _risk("forecast", forecast["sentence"], "savings")
     if found["quality"] and found["quality"]["calibration"]["warning"]:
         yield _risk("calibration", found["quality"]["calibration"]["warning"], "quality")
     for warning in (found["diagnostics"] or {}).get("warnings", ()):

@@ -129,29 +129,31 @@ def _items(project: Project, snapshot: str) -> dict[str, int]:
 
 def _per_class(project: Project, round: int | None, model: Model) -> list[dict[str, Any]]:
     """Precision, recall and F1 of each class with their intervals, from the holdout's predictions."""
-    from querist.stages.evaluation.intervals import bootstrap
+    from querist.stages.evaluation.intervals import class_intervals
 
     kept = None if round is None else predictions(project, round)
     if kept is None or round is None or kept.model_version != model.version:
         return []
-    settings, counts = project.settings.evaluation, class_counts(kept.codes, len(kept.classes))
-    rng = stream(project.settings.project.seed, round, "model card")
-    rows: list[dict[str, Any]] = []
-    for name, n in zip(kept.classes, counts, strict=True):
-        row: dict[str, Any] = {"class": name, "n": int(n)}
-        for metric in OF_A_CLASS:
-            found = bootstrap(
-                f"{metric}:{name}",
-                kept.codes,
-                kept.proba,
-                kept.classes,
-                confidence=settings.confidence,
-                resamples=settings.resamples,
-                rng=rng,
-            )
-            row[metric] = dict(zip(("value", "low", "high"), map(_finite, found), strict=True))
-        rows.append(row)
-    return rows
+    settings = project.settings.evaluation
+    rows = class_intervals(
+        kept.codes,
+        kept.proba,
+        kept.classes,
+        confidence=settings.confidence,
+        resamples=settings.resamples,
+        rng=stream(project.settings.project.seed, round, "model card"),
+        groups=kept.groups,
+        stratified=settings.stratified,
+    )
+    parts = {"value": "", "low": "_low", "high": "_high"}
+    return [
+        {
+            "class": row["class"],
+            "n": row["support"],
+            **{of: {part: _finite(row[f"{of}{end}"]) for part, end in parts.items()} for of in OF_A_CLASS},
+        }
+        for row in rows
+    ]
 
 
 def _finite(value: float) -> float | None:

@@ -22,7 +22,9 @@ from querist.stages.evaluation.significance import (
 SHARES = (0.95, 0.99)
 TEST = (
     "Paired t-test over the repeats, with Holm's correction over the strategies, for each metric by itself. Repeats "
-    "share pool and holdout and differ in seed set and draws: the test speaks of this data, not of other data."
+    "share pool and holdout and differ in seed set and draws: the test speaks of this data, not of other data. It "
+    "assumes that their differences are independent and about normally distributed; Wilcoxon's test, beside it, that "
+    "they are symmetric."
 )
 
 

@@ -134,6 +134,7 @@ class Evaluation:
                 resamples=settings.resamples,
                 rng=rng,
                 groups=predictions.get("groups"),
+                stratified=settings.stratified,
             )
         for row in per_class(y, proba, ctx.classes):
             for name in ("precision", "recall", "f1"):

@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.asking import may_stay_open
 from querist.core.errors import LedgerError
 from querist.core.hashing import key_of
 from querist.core.types import Codes, Indices, Targets
@@ -28,6 +29,7 @@ SPLITS = {"pool": POOL, "validation": VALIDATION, "test": TEST}
 class Inputs:
     asked: Sequence[Wanted]
     annotations: Sequence[Annotation]
+    may_stay_open: int
 
     @property
     def key(self) -> str:
@@ -42,14 +44,17 @@ class Outputs:
 
 
 class HumanLabeling:
-    """Done when every query of the round has the answers it wants, be they labels or skips, or a lead's ruling."""
+    """Done when every query of the round, or the share `labeling.train_at` of them, has the answers it wants, be they
+    labels or skips, or a lead's ruling.
+    """
 
     NAME = "human_labeling"
     VERSION = 1
     uses_model = False
 
     def read(self, tx: Tx, ctx: Context) -> Inputs:
-        return Inputs(list_wanted(tx, ctx.round), list_annotations(tx))
+        open_ = may_stay_open(tx, ctx.round, ctx.settings)
+        return Inputs(list_wanted(tx, ctx.round), list_annotations(tx), open_)
 
     def compute(self, inputs: Inputs, ctx: Context) -> Outputs:
         given = standing(inputs.annotations)
@@ -60,6 +65,8 @@ class HumanLabeling:
         open_queries = [q for q in inputs.asked if answers_of[q.item] < q.wanted and q.item not in ruled]
         answers = simulated_answers(open_queries, ctx) if ctx.oracle else []
         missing = len(open_queries) - len(answers)
+        if missing <= inputs.may_stay_open:
+            missing = 0
         labels = {} if missing else known_labels([*given, *answers], ctx)
         if not missing and not ctx.oracle and len(labels["pool"][0]) == 0:
             missing = len(inputs.asked)  # all were skipped, and a model needs one label at least

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from querist.core.errors import DataError
+from querist.core.label_sets import LabelSets
 from querist.core.types import Embeddings, Probabilities
+from querist.stages.monitoring.said import said
 
 FLUSH_SECONDS = 5.0
 ROWS_PER_FILE = 10_000
@@ -44,13 +46,6 @@ def schema() -> Any:  # Any: a pyarrow schema, imported late
             ("item", pa.string()),
         ]
     )
-
-
-def entropy(proba: Probabilities) -> NDArray[np.float64]:
-    """(n,) Shannon entropy in nats, 0 (sure) to log(n_classes)."""
-    safe = np.clip(proba.astype(np.float64), 1e-12, 1.0)
-    found: NDArray[np.float64] = -(safe * np.log(safe)).sum(axis=1)
-    return found
 
 
 class PredictionLog:
@@ -92,6 +87,7 @@ class PredictionLog:
         classes: Sequence[str],
         proba: Probabilities,
         embeddings: Embeddings,
+        sets: LabelSets | None = None,
         n_chars: Sequence[int] | None = None,
         unseen: Sequence[float] | None = None,
         items: Sequence[str] | None = None,
@@ -108,9 +104,7 @@ class PredictionLog:
             "at": [at + timedelta(microseconds=place) for place in range(n)],
             "request_id": list(request_ids),
             "version": [version] * n,
-            "label": [classes[code] for code in proba.argmax(axis=1)],
-            "confidence": proba.max(axis=1),
-            "entropy": entropy(proba).astype(np.float32),
+            **said(proba, classes, sets),
             "proba": list(proba),
             "n_chars": [None] * n if n_chars is None else list(n_chars),
             "unseen": [None] * n if unseen is None else list(unseen),

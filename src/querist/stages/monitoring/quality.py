@@ -8,6 +8,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.core.label_sets import predicted
 from querist.core.proportion import wilson
 from querist.core.types import Probabilities
 
@@ -43,18 +44,30 @@ def expected_confusion(proba: Probabilities) -> NDArray[np.float64]:
     return np.asarray(proba.T.astype(np.float64) @ predicted)
 
 
-def estimate(proba: Probabilities) -> Estimate:
-    """Confidence-based performance estimation: each prediction is right with its own confidence.
+def estimate(proba: Probabilities, *, several: bool = False) -> Estimate:
+    """Confidence-based performance estimation: each prediction is right with its own confidence. Of `several` labels
+    that is the chance that all of a set are right, were labels independent of each other.
 
     Guerra et al., 2018; Bialek et al., 2024. Drift that moves the classes' meaning is invisible to it. O(n n_classes).
     """
-    confidence, n = proba.max(axis=1).astype(np.float64), len(proba)
+    proba = proba.astype(np.float64)
+    confidence, n = np.maximum(proba, 1 - proba).prod(axis=1) if several else proba.max(axis=1), len(proba)
     accuracy = float(confidence.mean())
     half = NORMAL_95 * sqrt(float((confidence * (1 - confidence)).sum())) / n
-    table = expected_confusion(proba)
-    both = table.sum(axis=0) + table.sum(axis=1)
-    f1 = np.divide(2 * np.diag(table), both, out=np.zeros(len(table)), where=both > 0)
+    right, both = _expected_of_labels(proba) if several else _expected_of_classes(proba)
+    f1 = np.divide(2 * right, both, out=np.zeros(len(both)), where=both > 0)
     return Estimate(accuracy, max(accuracy - half, 0.0), min(accuracy + half, 1.0), float(f1.mean()), n)
+
+
+def _expected_of_classes(proba: Probabilities) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n_classes,) each: predictions of a class expected to be right, and predictions and true ones together."""
+    table = expected_confusion(proba)
+    return np.diag(table), table.sum(axis=0) + table.sum(axis=1)
+
+
+def _expected_of_labels(proba: Probabilities) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    likely = predicted(proba)
+    return (proba * likely).sum(axis=0), proba.sum(axis=0) + likely.sum(axis=0)
 
 
 def check(estimated: float, right: int, n: int) -> Checked:

@@ -51,6 +51,7 @@ class Reference:
             lengths=None if texts is None else np.array([len(text) for text in texts], dtype=np.float64),
             unseen=None if texts is None else self.unseen(texts),
             columns=columns or {},
+            several=self.sample.several,
         )
 
 
@@ -68,12 +69,19 @@ def comparable(reference: Sample, rows: Logged) -> tuple[Sample, Sample]:
         )
     lengths = reference.lengths is not None and not np.isnan(rows.n_chars).any()
     unseen = reference.unseen is not None and not np.isnan(rows.unseen).any()
-    window = Sample(rows.proba, rows.embeddings, rows.n_chars if lengths else None, rows.unseen if unseen else None)
+    window = Sample(
+        rows.proba,
+        rows.embeddings,
+        rows.n_chars if lengths else None,
+        rows.unseen if unseen else None,
+        several=reference.several,
+    )
     kept = Sample(
         reference.proba,
         reference.embeddings[:, : wanted[1]],
         reference.lengths if lengths else None,
         reference.unseen if unseen else None,
+        several=reference.several,
     )
     return kept, window
 
@@ -86,6 +94,7 @@ def dump(reference: Reference) -> bytes:
         "model_version": reference.model_version,
         "classes": list(reference.classes),
         "columns": list(sample.columns),
+        **({"several": True} if sample.several else {}),
     }
     arrays: dict[str, Any] = {
         "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
@@ -114,7 +123,14 @@ def load(data: bytes) -> Reference:
         return Reference(
             model_version=meta["model_version"],
             classes=tuple(meta["classes"]),
-            sample=Sample(arrays["proba"], arrays["embeddings"], arrays.get("lengths"), arrays.get("unseen"), columns),
+            sample=Sample(
+                arrays["proba"],
+                arrays["embeddings"],
+                arrays.get("lengths"),
+                arrays.get("unseen"),
+                columns,
+                several=meta.get("several", False),
+            ),
             positions=arrays["positions"].astype(np.intp),
             vocabulary=arrays.get("vocabulary"),
         )

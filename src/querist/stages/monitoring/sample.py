@@ -24,7 +24,7 @@ Column = NDArray[np.float64] | NDArray[np.str_]
 class Sample:
     """n items: `proba` (n, n_classes) of the model, `embeddings` (n, n_dims), and where they are known `lengths` (n,)
     in characters, `unseen` (n,) the share of an item's words that the reference lacks, and table `columns` (n,) each,
-    numbers with NaN or words.
+    numbers with NaN or words. Where items have `several` labels each column of `proba` is a question of its own.
     """
 
     proba: Probabilities
@@ -32,6 +32,7 @@ class Sample:
     lengths: NDArray[np.float64] | None = None
     unseen: NDArray[np.float64] | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
+    several: bool = False
 
     def __len__(self) -> int:
         return len(self.proba)
@@ -43,6 +44,7 @@ class Sample:
             lengths=None if self.lengths is None else self.lengths[at],
             unseen=None if self.unseen is None else self.unseen[at],
             columns={name: values[at] for name, values in self.columns.items()},
+            several=self.several,
         )
 
     def join(self, other: Sample) -> Sample:
@@ -57,6 +59,7 @@ class Sample:
             lengths=both(self.lengths, other.lengths),
             unseen=both(self.unseen, other.unseen),
             columns={name: np.concatenate([values, other.columns[name]]) for name, values in self.columns.items()},
+            several=self.several,
         )
 
 

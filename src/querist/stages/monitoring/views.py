@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.core.label_sets import predicted
 from querist.core.selection import stream
 from querist.plugins import available, find
 from querist.stages.monitoring import statistics
-from querist.stages.monitoring.logs import entropy
+from querist.stages.monitoring.said import entropy, mean_entropy
 from querist.stages.monitoring.sample import Column, Sample
 
 BINS = 10
@@ -83,8 +84,8 @@ def psi_entropy(reference: Sample) -> View:
 
 def ks_entropy(reference: Sample) -> View:
     """Kolmogorov-Smirnov statistic of how unsure the model is."""
-    cuts = _cuts(entropy(reference.proba))
-    return View(lambda sample: _below(entropy(sample.proba), cuts), _largest, "how unsure the model is")
+    cuts = _cuts(_unsure(reference))
+    return View(lambda sample: _below(_unsure(sample), cuts), _largest, "how unsure the model is")
 
 
 def ks_lengths(reference: Sample) -> View | None:
@@ -155,6 +156,8 @@ def column_features(reference: Column) -> Callable[[Column], Features]:
 
 
 def _of_classes(reference: Sample, compare: Callable[..., Any]) -> View:
+    if reference.several:
+        return View(lambda sample: predicted(sample.proba).astype(np.float32), _of_labels(compare), "predicted labels")
     n_classes = reference.proba.shape[1]
 
     def features(sample: Sample) -> Features:
@@ -164,16 +167,29 @@ def _of_classes(reference: Sample, compare: Callable[..., Any]) -> View:
 
 
 def _of_entropy(reference: Sample, compare: Callable[..., Any]) -> View:
-    edges = np.unique(np.quantile(entropy(reference.proba), np.linspace(0, 1, BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(_unsure(reference), np.linspace(0, 1, BINS + 1)[1:-1]))
 
     def features(sample: Sample) -> Features:
-        return np.asarray(np.eye(len(edges) + 1, dtype=np.float32)[np.searchsorted(edges, entropy(sample.proba))])
+        return np.asarray(np.eye(len(edges) + 1, dtype=np.float32)[np.searchsorted(edges, _unsure(sample))])
 
     return View(features, _of_counts(compare), "how unsure the model is")
 
 
 def _of_counts(compare: Callable[..., Any]) -> Compare:
     return lambda r, w, n, m: np.asarray(compare(r * n, w * m))
+
+
+def _of_labels(compare: Callable[..., Any]) -> Compare:
+    """The sum over labels, each of which an item has or has not."""
+
+    def with_and_without(shares: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+        return np.stack([shares, 1 - shares], axis=-1) * size
+
+    return lambda r, w, n, m: np.asarray(compare(with_and_without(r, n), with_and_without(w, m)).sum(axis=-1))
+
+
+def _unsure(sample: Sample) -> NDArray[np.float64]:
+    return mean_entropy(sample.proba) if sample.several else entropy(sample.proba)
 
 
 def _largest(reference: NDArray[np.float64], window: NDArray[np.float64], n: int, m: int) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from querist.asking import (
     CONTROL,
     Asked,
     build_queries,
+    committed,
     control_due,
     gold_candidates,
     items_left,
@@ -33,7 +34,6 @@ from querist.pools import Known, Scored, costs_of, make_pool, prices_of, terms_o
 from querist.stages.query_strategy.ask import ask
 from querist.stages.query_strategy.reasons import explain
 from querist.step import Context, StepResult
-from querist.store.annotations import effort
 from querist.store.ledger import Tx
 from querist.store.models import Model
 from querist.store.rounds import Query
@@ -96,7 +96,7 @@ class QueryStrategy:
             scored=scored.result,
             labels=find_labels(tx, ctx),
             model=current_model(tx),
-            affordable=items_left(effort(tx), ctx.settings, oracle=ctx.oracle is not None),
+            affordable=items_left(committed(tx, ctx.settings), ctx.settings, oracle=ctx.oracle is not None),
             memory=before.result.get("memory") if before else None,
             previous=then.result["scores"] if then else None,
             gold=gold_candidates(tx, ctx),

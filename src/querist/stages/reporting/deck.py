@@ -8,7 +8,7 @@ from math import floor
 from typing import Any
 
 from querist.core.errors import MissingExtra
-from querist.stages.reporting.charts.curves import learning_curve
+from querist.stages.reporting.charts.curves import FITTED, learning_curve
 from querist.stages.reporting.charts.drawing import GOAL, OTHER, OURS
 from querist.stages.reporting.diagram import draw, in_words, mermaid
 from querist.stages.reporting.linked import whole
@@ -87,9 +87,13 @@ def _curve(slide: Any, found: Mapping[str, Any]) -> None:
         return
     lines: dict[str, list[tuple[float, float]]] = {}
     for row in drawn.rows:
+        if row["how"] == FITTED:
+            continue
         lines.setdefault(row["curve"], []).append((row["labels"], row["value"]))
     if (goal := found["objective"]["goal"]) is not None:
-        lines["goal"] = [(x, goal) for x in (drawn.rows[0]["labels"], max(row["labels"] for row in drawn.rows))]
+        lines["goal"] = [
+            (x, goal) for x in (drawn.rows[0]["labels"], max(x for line in lines.values() for x, _ in line))
+        ]
     data = XyChartData()
     for name, points in sorted(lines.items(), key=lambda line: -len(line[1])):  # LibreOffice hides longer ones behind
         series = data.add_series(name)

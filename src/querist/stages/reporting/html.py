@@ -15,7 +15,7 @@ from querist.stages.reporting.audiences import CHARTS, SECTIONS, Audience, chart
 from querist.stages.reporting.charts import charts
 from querist.stages.reporting.charts.drawing import inline, thinned, to_svg
 from querist.stages.reporting.diagram import darker, draw, in_words, mermaid
-from querist.stages.reporting.linked import in_pieces, linked
+from querist.stages.reporting.linked import in_pieces, linked, proof
 from querist.stages.reporting.tables import tables
 from querist.stages.reporting.tiles import tiles
 
@@ -53,6 +53,7 @@ def html(found: Mapping[str, Any], *, audience: Audience) -> str:
         "moment": words.moment,
         "named": words.named,
         "pieces": in_pieces,
+        "proof": lambda link: proof(link, sections),
         "money": lambda amount: words.money(amount, found["objective"]["currency"]),
     }
     return pages.get_template("report.html").render(

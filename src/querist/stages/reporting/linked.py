@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 _FIGURE = re.compile(r"(?<![\w.-])\d(?:[\d,.]*\d)?(?:\s?%)?(?!\w)")
 _COMMAND = re.compile(r"`([^`]+)`")
+_ROUND = re.compile(r"querist rounds show (\d+)")
+PROOFS = {"querist status": "plan", "querist diagnostics": "diagnostics"}
+"""Sections that show what a command shows."""
 ELSE = "evidence"
 """The table of evidence; its rows are evidence-0, evidence-1, ..."""
 
@@ -40,6 +43,14 @@ def in_pieces(sentence: str) -> list[Piece]:
     """The words and the commands (`in backticks`) of a sentence."""
     parts = _COMMAND.split(whole(sentence))
     return [Piece(text, command=bool(at % 2)) for at, text in enumerate(parts) if text]
+
+
+def proof(link: str, sections: Collection[str]) -> str | None:
+    """Where on a page with these sections the proof of a line of the checklist stands, if it does."""
+    if (shown := _ROUND.fullmatch(link)) and "batches" in sections:
+        return f"round-{shown[1]}"
+    section = PROOFS.get(link)
+    return section if section in sections else None
 
 
 def whole(sentence: str) -> str:

@@ -15,11 +15,20 @@ _PLAIN = re.compile(r"(?!\d+[.)](?:\s|$))(?!.*www)[A-Za-z0-9](?:[A-Za-z0-9 ,.;%(
 _MARKS = re.compile(
     r"([\\`*\[\]<>|~&$]|^[-+=#]|^\d{1,9}(?=[.)](?:\s|$))|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=\bwww)\.)", re.IGNORECASE
 )
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9._~:/?#@!&+,;=%-]*")
+
+
+class Address(str):
+    """A cell that may be followed, where it is a plain address of the web; else it is text as any other."""
+
+    __slots__ = ()
 
 
 def text(value: object) -> str:
     """One line that a reader of Markdown shows as it is: no mark-up, no link, no end of a table's cell."""
     given = str(value)
+    if isinstance(value, Address) and _ADDRESS.fullmatch(given):
+        return f"<{given}>"
     if _PLAIN.fullmatch(given):
         return given
     line = _TURNS.sub("", _BREAKS.sub(" ", printable(given))).strip()
@@ -51,6 +60,8 @@ def _line(cells: Sequence[str]) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
+    if isinstance(value, str):
+        return value
     return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
 
 

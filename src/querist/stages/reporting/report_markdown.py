@@ -146,8 +146,8 @@ def _risks(found: Found) -> Iterator[str]:
 
 
 def _checklist(found: Found) -> Iterator[str]:
-    rows = [(line["state"], line["line"], line["evidence"]) for line in found["checklist"]]
-    yield table(["state", "line", "evidence"], rows) if rows else ""
+    rows = [(line["state"], line["line"], line["evidence"], line["link"]) for line in found["checklist"]]
+    yield table(["state", "line", "evidence", "proof"], rows) if rows else ""
 
 
 def _next(found: Found) -> Iterator[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from querist.stages.reporting.markdown import facts, metrics, table, text
+from querist.stages.reporting.markdown import Address, facts, metrics, table, text
 from querist.stages.reporting.words import hours, moment
 
 
@@ -66,7 +66,8 @@ def _list(sentences: Sequence[str]) -> str:
 def _triggers(triggers: Sequence[Mapping[str, Any]]) -> str:
     if not triggers:
         return ""
-    return table(["when", "why", "run", "where"], [(moment(t["at"]), t["why"], t["run"], t["link"]) for t in triggers])
+    rows = [(moment(t["at"]), t["why"], t["run"], Address(t["link"])) for t in triggers]
+    return table(["when", "why", "run", "where"], rows)
 
 
 def _metrics(found: Mapping[str, Any]) -> str:

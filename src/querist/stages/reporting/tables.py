@@ -32,7 +32,7 @@ def tables(found: Mapping[str, Any]) -> dict[str, Rows]:
             (
                 row["class"],
                 count(row["support"]),
-                figure(row["precision"]),
+                interval(row["precision"], row["precision_low"], row["precision_high"]),
                 interval(row["recall"], row["recall_low"], row["recall_high"]),
                 interval(row["f1"], row["f1_low"], row["f1_high"]),
             )

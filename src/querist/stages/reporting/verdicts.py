@@ -60,17 +60,17 @@ def lost(reached: Reached, needed: Bounds) -> str:
     return f"{NOT_SAVED}: {reached}; random would have needed {random}, so {more} more were used"
 
 
-def no_difference(reached: Reached, random: tuple[float, float, float], share: Bounds, *, once: bool = True) -> str:
-    """`random` is the band (mean, low, high) of random sampling with as many labels: that of one look, or, where the
-    value lies beyond it, of looks after every round."""
-    mean, low, high = random
+def no_difference(reached: Reached, random: Bounds, share: Bounds, *, once: bool = True) -> str:
+    """`random` is what random sampling has with as many labels, by the band of one look, or, where the value lies
+    beyond it, of looks after every round."""
     noise = "noise" if once else "what looks after every round would find by chance"
-    same = f"random reaches {mean:.3f} ({low:.3f} to {high:.3f}) with as many, no difference beyond {noise}"
+    span = f"{random['value']:.3f} ({random['low']:.3f} to {random['high']:.3f})"
+    same = f"random reaches {span} with as many, no difference beyond {noise}"
     told = share["high"] is not None and share["high"] <= SMALL
     sentence = f"{NOT_SAVED}{'' if told else ' that could be told from noise'}: {reached}; {same}"
     if share["low"] is None or share["high"] is None:
         return sentence
-    return f"{sentence} (between {_more_or_fewer(share['low'])} and {_more_or_fewer(share['high'])})"
+    return f"{sentence} (between {more_or_fewer(share['low'])} and {more_or_fewer(share['high'])})"
 
 
 def unknown(reached: Reached | None, why: str) -> str:
@@ -103,7 +103,7 @@ def forecast(
 
 def to_goal(goal: float, needed: Bounds) -> str:
     if needed["value"] is None and needed["low"] is None:
-        return f"; the goal {goal:g} is not within reach of this curve"
+        return f"; the goal {goal:g} with its bound is not within reach of this curve"
     if needed["value"] is None:
         best = f"at best about {count(needed['low'])} more labels bring it"
         return f"; the fitted curve does not come to the goal {goal:g} with its bound; {best}"
@@ -125,5 +125,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _more_or_fewer(share: float) -> str:
-    return f"{_percent(share)} fewer labels" if share >= 0 else f"{_percent(1 / (1 - share) - 1)} more"
+def more_or_fewer(share: float) -> str:
+    """Of the labels that random sampling needs: how many fewer were used, or where the share is negative, more."""
+    return f"{_percent(share)} fewer labels" if share >= 0 else f"{_percent(-share)} more"

@@ -21,6 +21,7 @@ from querist.stages.reporting.charts.drawing import (
 from querist.stages.reporting.words import count, figure, interval, named
 
 SERIES = {"this project": OURS, "random": OTHER}
+MEASURED, FITTED = "measured", "extrapolated"
 AXES = {"labels": "labels", "hours": "hours of labeling", "money": "money"}
 
 
@@ -44,8 +45,11 @@ def learning_curve(found: Mapping[str, Any], against: str = "labels") -> Chart |
     layers.append(_name(alt, {**own[-1], "value": own[-1]["high"]}, "this project", OURS, x, y))
     if base:
         layers.append(_name(alt, {**base[-1], "value": base[-1]["low"]}, "random", OTHER, x, y, dy=12))
-    rows = [{"curve": "this project", against: r["x"], **_bounds(r), "round": r["round"]} for r in own]
-    rows += [{"curve": "random", against: r["x"], **_bounds(r), "round": None} for r in base]
+    rows = [{"curve": "this project", against: r["x"], **_bounds(r), "round": r["round"], "how": MEASURED} for r in own]
+    rows += [
+        {"curve": "random", against: r["x"], **_bounds(r), "round": None, "how": MEASURED if r["measured"] else FITTED}
+        for r in base
+    ]
     title = f"{metric} against {AXES[against]}"
     words = _words(own, base, metric, unit, objective["goal"])
     width = WIDTH if against == "labels" else HALF
@@ -87,8 +91,11 @@ def savings(found: Mapping[str, Any]) -> Chart | None:
     words += count(random["value"])
     if None not in span[0].values():
         words += f" ({count(random['low'])} to {count(random['high'])})"
+    elif random.get("low") is not None:
+        words += f" (at least {count(random['low'])})"
+    words += ", no difference beyond noise" if verdict["kind"] == "no_difference" else ""
     rows = [{"labels": ours, "random_labels": random["value"], "low": random.get("low"), "high": random.get("high")}]
-    return Chart("savings", "Labels saved at equal quality", words + ".", rows, alt.layer(*layers), series=SERIES)
+    return Chart("savings", "Labels needed for equal quality", words + ".", rows, alt.layer(*layers), series=SERIES)
 
 
 def _own(rounds: Sequence[Mapping[str, Any]], against: str) -> list[dict[str, Any]]:
@@ -114,6 +121,7 @@ def _baseline(found: Mapping[str, Any], against: str) -> list[dict[str, Any]]:
     each = 1.0 if against == "labels" or spent is None else spent[against] / spent["labels"]
     rows = zip(base["labels"], base["mean"], base["low"], base["high"], strict=True)
     known = base.get("measured_to")
+    reach = base["labels"][-1] if known is None else max(known, _reach(found["savings"]))
     points = [
         {
             "x": n * each,
@@ -123,9 +131,18 @@ def _baseline(found: Mapping[str, Any], against: str) -> list[dict[str, Any]]:
             "high": v if high is None else high,
         }
         for n, v, low, high in rows
-        if v is not None
+        if v is not None and n <= reach
     ]
     return thinned(points)
+
+
+def _reach(savings: Mapping[str, Any]) -> float:
+    """The largest number of labels that is spoken of: what is extrapolated beyond it would squeeze the rest."""
+    verdict, forecast = savings["verdict"], savings["forecast"]
+    needed = verdict["random_labels"] or {}
+    said = [verdict["labels"], verdict["guess"], needed.get("value"), needed.get("high")]
+    said += [forecast["at_labels"]] if forecast else []
+    return max((n for n in said if n is not None), default=0.0)
 
 
 def _bounds(row: Mapping[str, Any]) -> dict[str, float]:
@@ -225,7 +242,9 @@ def _words(own: Any, base: Any, metric: str, unit: str, goal: float | None) -> s
     first, last = own[0], own[-1]
     said = f"{metric} went from {interval(first['value'], first['low'], first['high'])} at {_amount(first['x'], unit)} "
     said += f"to {interval(last['value'], last['low'], last['high'])} at {_amount(last['x'], unit)}"
-    if base:
-        end = base[-1]
-        said += f"; random sampling stands at {interval(end['value'], end['low'], end['high'])} with {count(end['x'])}"
+    if measured := [row for row in base if row["measured"]]:
+        end = measured[-1]
+        amount = _amount(end["x"], unit)
+        said += f"; random sampling was measured up to {amount}: {interval(end['value'], end['low'], end['high'])}"
+        said += ", and is extrapolated from there" if len(measured) < len(base) else ""
     return said + (f"; the goal is {goal:g}." if goal is not None else ".")
