@@ -20,6 +20,7 @@ from querist.core.selection import stream
 from querist.pipeline.doctor import check_settings
 from querist.pipeline.evaluation.quality import of_groups, predictions, quality
 from querist.pipeline.project import Project
+from querist.pipeline.reporting.model_card import model_card
 from querist.stages.evaluation.intervals import bootstrap
 from querist.stages.evaluation.significance import mcnemar
 from querist.stages.evaluation.step import Evaluation, without_interval
@@ -219,6 +220,10 @@ def test_items_in_groups_widen_the_intervals_of_the_loop_and_of_quality(
         n = last.get("n", found["n"])
         low, high = (last.get(f"accuracy_{end}", last.get(end)) for end in ("low", "high"))
         assert high - low > 1.5 * np.subtract(*wilson(last["accuracy"], n)[::-1])
+    row = max(model_card(project)["per_class"], key=lambda row: row["n"])
+    assert row["recall"]["high"] - row["recall"]["low"] > 1.5 * np.subtract(
+        *wilson(row["recall"]["value"], row["n"])[::-1]
+    )
     as_items = 1.96 * np.sqrt(value * (1 - value) / found["n"])
     assert (high - low) / 2 > 1.6 * as_items  # twice as wide, but for the noise of a hundred resamples
 
