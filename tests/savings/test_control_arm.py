@@ -87,12 +87,13 @@ def test_a_control_draw_is_uniform_over_the_open_pool(start: Callable[..., Proje
     """Over many seeds, drawn items are as often among the surest half of the open pool as chance has it."""
     import numpy as np
 
+    from querist.pipeline.loop import contexts
     from querist.pipeline.runner import steps_of
     from querist.step import Stopwatch
 
     project = start(query="control_share = 0.5")
     project.run(rounds=1, oracle="label")
-    context = project._context("label", lambda *_: None)(1)
+    context = contexts(project, "label", lambda *_: None)(1)
     step = steps_of(1, project.settings.query)[1]
     with project.ledger.read() as tx:
         inputs = step.read(tx, context)
