@@ -48,9 +48,10 @@ def strategy(name: str, **params: Any) -> Query:
         if needs & {"model", "train"}:
             pool = _pool(data)
             return lambda: ask(made, pool, k, np.random.default_rng(0)).indices
-        rows = data.everything if "labels" in needs else data.pool
+        with_labels = bool(needs & {"labels", "labeled_proba"})
+        rows = data.everything if with_labels else data.pool
         given: dict[str, Any] = {"embeddings": rows}
-        if "labels" in needs:
+        if with_labels:
             given["labels"] = np.r_[np.full(len(data.pool), -1), data.y]
         elif "labeled_embeddings" in needs:
             given["labeled_embeddings"] = data.labeled
