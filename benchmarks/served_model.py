@@ -28,6 +28,7 @@ import numpy as np
 from table import Row, print_table
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "examples" / "a_month"))
 CLIENTS = (1, 8, 64)
 SECONDS, TURNS = 1.0, 11
 N_ITEMS = 3_000
@@ -202,6 +203,8 @@ def bare(folder: Path) -> object:
 @contextmanager
 def running(command: list[str], ready: str, env: dict[str, str]) -> Iterator[Server]:
     """A server on a free port of this machine, with one thread a numeric library; its log goes nowhere."""
+    from machines import free_port
+
     port = free_port()
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
     with subprocess.Popen(
@@ -225,14 +228,6 @@ def wait(url: str) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

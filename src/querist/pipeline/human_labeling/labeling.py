@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from querist.asking import CONTROL
 from querist.core.errors import SettingError
 from querist.core.hashing import unit_hash
+from querist.pipeline.human_labeling.seen import seen_of
 from querist.stages.human_labeling.step import is_ruling
 from querist.store import queue
 from querist.store.annotations import Annotation, add_annotations, said_before
@@ -210,16 +211,12 @@ class Desk:
 
     def _task(self, query: Query, annotator: str) -> dict[str, Any]:
         payload, shown = query.payload, self.shown_to(annotator, query)
-        image = payload.get("image")
         return {
             "item": query.item,
             "round": query.round,
             "rank": query.rank + 1,
             "score": None if self.settings.gold_share else query.score,  # gold has none, and must not be told apart
-            "text": payload.get("text"),
-            "image": None if image is None else f"/images/{image}",
-            "columns": dict(payload.get("columns", {})),
-            "context": dict(payload.get("context", {})),
+            **seen_of(payload),
             "reason": payload.get("reason", ""),
             "prediction": None if shown == "never" else payload.get("prediction"),
         }
