@@ -84,7 +84,7 @@ def test_the_image_is_of_what_serves_and_of_nothing_else(project: Project) -> No
     lines = (project.folder / "deploy" / "requirements.txt").read_text().splitlines()
     assert lines[0] == f"querist=={__version__}"
     names = {line.partition("==")[0] for line in lines}
-    assert {"fastapi", "uvicorn", "scikit-learn", "skops"} <= names
+    assert {"fastapi", "uvicorn", "uvloop", "scikit-learn", "skops"} <= names
     assert not names & {"sqlalchemy", "fsspec", "rich", "pillow"}
     assert f"!versions/{built['version']}" in (project.folder / "deploy" / ".dockerignore").read_text()
     assert (project.folder / "deploy" / "wheels").is_dir()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Collection
 
-import uvicorn
-
-from querist.core.errors import SettingError
+from querist.http import server
 from querist.pipeline.project import Project
 from querist.web.app import create_app
 from querist.web.auth import Gate
@@ -27,25 +24,8 @@ def serve(
     Only `proxies` (addresses or networks) are believed when they say for whom, and by https, they ask.
     """
     gate = Gate(project, host=host, names=names)
-    app = create_app(project, gate=gate)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends small answers at once (TCP_NODELAY) only where the protocol is named; else each may wait for 40 ms.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((host, port))
-        except OSError as error:
-            raise SettingError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port") from None
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{bound.getsockname()[1]}"
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            proxy_headers=bool(proxies),
-            forwarded_allow_ips=list(proxies),
-        )
+
+    def tell(address: str) -> None:
         ready(address + gate.one_time_path() if gate.alone else f"{address}/")
-        uvicorn.Server(config).run(sockets=[bound])
+
+    server.run(create_app(project, gate=gate), host=host, port=port, proxies=proxies, graceful=5, ready=tell)

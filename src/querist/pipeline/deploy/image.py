@@ -14,6 +14,7 @@ from querist.stages.deploy.image import dockerfile, dockerignore, tag
 SERVING = (
     "click",
     "fastapi",
+    "httptools",
     "joblib",
     "numpy",
     "prometheus-client",
@@ -25,6 +26,7 @@ SERVING = (
     "threadpoolctl",
     "typing-extensions",
     "uvicorn",
+    "uvloop",
 )
 """What the served model needs of querist's own dependencies: no database, nothing of the loop."""
 PACKAGE = "package:"
