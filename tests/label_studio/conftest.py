@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 from machines import free_port
 
+from querist.pipeline.exchange.label_studio import push
 from querist.pipeline.project import Project
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 EMAIL = "lead@example.com"
+GOOD = ("great", "lovely", "superb", "charming", "fine", "warm", "clever", "bright")
 START_SECONDS = 240
 httpx = pytest.importorskip("httpx", reason="the extra web is not installed")
 
@@ -65,6 +67,14 @@ class Server:
     def delete(self, annotation: int) -> None:
         self.http.delete(f"/api/annotations/{annotation}/").raise_for_status()
 
+    def truth(self, task: dict[str, Any]) -> str:
+        return "pos" if any(word in task["data"]["text"].split() for word in GOOD) else "neg"
+
+    def answer_all(self, number: int) -> None:
+        for task in self.tasks(number):
+            if not task["annotations"]:
+                self.annotate(task["id"], self.truth(task))
+
 
 def choice(label: str | None) -> list[dict[str, Any]]:
     if label is None:
@@ -101,6 +111,28 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
+
+
+@pytest.fixture
+def there(label_studio: Any, project: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Label Studio, named in the project's settings."""
+    path = project.folder / "querist.toml"
+    path.write_text(f'{path.read_text()}\n[label_studio]\nurl = "{label_studio.url}"\ntoken_env = "LS_TOKEN"\n')
+    monkeypatch.setenv("LS_TOKEN", label_studio.http.headers["Authorization"].removeprefix("Token "))
+    return label_studio
+
+
+@pytest.fixture
+def work(project: Project, there: Any, clock: Callable[[], datetime]) -> Project:
+    return Project(project.folder, clock=clock)
+
+
+@pytest.fixture
+def own(there: Any, work: Project) -> Iterator[int]:
+    """The number of the project that the first push makes, deleted at the end."""
+    number = push(work).project
+    yield number
+    there.http.delete(f"/api/projects/{number}/")
 
 
 def installed() -> Path | None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from xml.etree import ElementTree
 
 import pytest
 
 from querist.core.errors import SettingError
 from querist.pipeline.exchange import label_studio as door
+from querist.pipeline.human_labeling.labeling import Answer, Desk
 from querist.pipeline.project import Project
 from querist.store.annotations import Annotation, list_annotations
 
@@ -139,6 +141,27 @@ def test_the_model_learns_from_them_and_suggests_sets(there: There, news: Projec
     ]
     assert any(len(labels) > 1 for labels in suggested)
     assert {label for labels in suggested for label in labels} <= set(WORDS)
+
+
+def test_sets_that_people_chose_here_are_there_once_and_come_back_corrected(there: There, news: Project) -> None:
+    desk = Desk(news)
+    items = [task["item"] for task in desk.lease("ada", "t", 2)["tasks"]]
+    both, none = (
+        Answer(uuid4().hex, item, label) for item, label in zip(items, ["sport;economy", "(none)"], strict=True)
+    )
+    desk.submit("ada", [both, none])
+    assert door.push(news).answers == 2
+    found = {task["data"]["querist_id"]: task["annotations"] for task in there.tasks()}
+    (first,), (second,) = (found[item] for item in items)
+    assert first["result"][0]["value"]["choices"] == ["economy", "sport"]
+    assert (second["result"], second["was_cancelled"]) == ([], False)
+    pulled, pushed = door.sync(news)
+    assert (pulled, pushed.answers) == (door.Pulled(there.number), 0)
+
+    chosen = {"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": ["politics"]}}
+    there.server.http.patch(f"/api/annotations/{second['id']}/", json={"result": [chosen]}).raise_for_status()
+    assert door.pull(news).corrected == 1
+    assert (said(news)[items[1]].label, said(news)[items[1]].supersedes) == ("politics", none.id)
 
 
 def test_a_page_that_takes_one_label_is_refused(there: There, news: Project) -> None:

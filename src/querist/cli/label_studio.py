@@ -28,7 +28,7 @@ def label_studio() -> None:
 @project_option
 @json_option
 def push(folder: Path, as_json: bool) -> None:
-    """Send the open queries as tasks with predictions; what is there already is not sent again."""
+    """Send the open queries as tasks with predictions, and answers given here; what is there is not sent again."""
     from querist.pipeline.exchange import label_studio as door
     from querist.pipeline.project import Project
 
@@ -87,7 +87,7 @@ def _show(as_json: bool, *, pulled: Pulled | None = None, pushed: Pushed | None 
     if pushed is not None:
         click.echo(
             f"pushed to project {pushed.project}: {pushed.tasks} tasks, {pushed.scores} new scores, "
-            f"{pushed.known} known already"
+            f"{pushed.known} known already, {pushed.answers} answers sent, {pushed.withdrawn} withdrawn"
         )
         if pushed.created:
             click.echo(

@@ -121,6 +121,11 @@ class LabelStudioSettings(Section):
         description="Environment variable with the token of a Label Studio account.",
         min_length=1,
     )
+    send_answers: bool = Field(
+        default=True,
+        description="Whether `push` also sends the answers that people gave in querist to items that are tasks there, "
+        "and takes back those that were undone or corrected since.",
+    )
     backend_auth_env: str = Field(
         default="QUERIST_ML_AUTH",
         description="Environment variable with the user:password that Label Studio gives to querist's ML backend; "

@@ -262,6 +262,14 @@ cursors = _table(
     Column("at", String(40), nullable=False),
 )
 
+sent_answers = _table(
+    "sent_answers",
+    Column("place", Text, primary_key=True),
+    Column("answer", Text, primary_key=True),
+    Column("root", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
 keys = _table(
     "keys",
     Column("purpose", String(20), primary_key=True),

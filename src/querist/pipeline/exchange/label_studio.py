@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from querist.asking import CONTROL
 from querist.core.errors import NoSuchRound
 from querist.core.hashing import key_of
+from querist.pipeline.exchange.label_studio_answers import answered, known_again, send
 from querist.pipeline.exchange.label_studio_api import LabelStudio
 from querist.stages.human_labeling.label_studio import (
     Control,
@@ -19,13 +20,15 @@ from querist.stages.human_labeling.label_studio import (
     find_control,
     label_config,
     model_tag,
+    place_of,
     prediction_of,
     served_score,
 )
-from querist.store.annotations import add_annotations, annotations_of
+from querist.store.annotations import Annotation, add_annotations, annotations_of
 from querist.store.cursors import get_cursor, set_cursor
 from querist.store.queue import line_up, open_items
 from querist.store.rounds import Query, count_queries, get_queries, newest_round
+from querist.store.sent import Sent, add_sent, list_sent
 
 if TYPE_CHECKING:
     from querist.pipeline.project import Project
@@ -38,7 +41,8 @@ IMAGE_TYPES = {b"\x89PNG": "png", b"\xff\xd8": "jpeg", b"GIF8": "gif", b"BM": "b
 
 @dataclass(frozen=True)
 class Pushed:
-    """`project` is its number; `tasks` are new ones, `scores` new ones of tasks it had, `known` what needed nothing."""
+    """`project` is its number; `tasks` are new ones, `scores` new ones of tasks it had, `known` what needed nothing;
+    `answers` given here are annotations there now, `withdrawn` are annotations whose answer stands here no longer."""
 
     project: int
     created: bool
@@ -46,6 +50,8 @@ class Pushed:
     tasks: int = 0
     scores: int = 0
     known: int = 0
+    answers: int = 0
+    withdrawn: int = 0
 
 
 @dataclass
@@ -61,7 +67,8 @@ class Pulled:
 
 
 def push(project: Project) -> Pushed:
-    """Sends the items that wait for an answer, with what the model thinks, most informative first.
+    """Sends the items that wait for an answer, with what the model thinks, most informative first, and what people
+    answered here to items that are there.
 
     What is there already is looked up there, so that a repetition adds nothing, whenever the last one was cut short.
     Raises NoSuchRound before the first round, SettingError where the labels there are not those of the project.
@@ -78,10 +85,11 @@ def push(project: Project) -> Pushed:
         sets = project.settings.data.sets
         control = find_control(place["label_config"], project.classes(), several=sets is not None)
         number = int(place["id"])
-        if not asked:
-            return Pushed(number, found is None, place["model_version"] or "")
-        tag, newest = model_tag(asked), max(sizes)
         known = _tasks_by_item(there, number)
+        if not asked:
+            answers = send(project, there, number, control, known)
+            return Pushed(number, found is None, place["model_version"] or "", 0, 0, 0, *answers)
+        tag, newest = model_tag(asked), max(sizes)
 
         def prediction(query: Query) -> dict[str, Any]:
             score = served_score(query, newest=newest, n_asked=sizes[query.round])
@@ -95,15 +103,18 @@ def push(project: Project) -> Pushed:
         old = [query for query in asked if query.item in known and tag not in known[query.item]["versions"]]
         for part in _parts({"task": known[query.item]["id"], **prediction(query)} for query in old):
             there.import_predictions(number, part)
-        if any(query.wanted != place["maximum_annotations"] for query in asked):
-            known = _tasks_by_item(there, number) if new else known
+        several = any(query.wanted != place["maximum_annotations"] for query in asked)
+        if new and (several or answered(project, new)):
+            known = _tasks_by_item(there, number)
+        if several:
             for query in asked:
                 if query.item in known and known[query.item]["overlap"] != query.wanted:
                     there.change_task(known[query.item]["id"], {"overlap": query.wanted})
         # Two changes, since one that hides predictions forgets the model version.
         there.change_project(number, {"show_collab_predictions": labeling.show_prediction == "before"})
         there.change_project(number, {"model_version": tag, "sampling": SAMPLING})
-    return Pushed(number, found is None, tag, len(new), len(old), len(asked) - len(new) - len(old))
+        answers = send(project, there, number, control, known)
+    return Pushed(number, found is None, tag, len(new), len(old), len(asked) - len(new) - len(old), *answers)
 
 
 def pull(project: Project, *, everything: bool = False) -> Pulled:
@@ -122,11 +133,14 @@ def pull(project: Project, *, everything: bool = False) -> Pulled:
         source = key_of(SAMPLING, project.settings.label_studio.url, number, place["created_at"], list(classes))
         with project.ledger.read() as tx:
             since = None if everything else get_cursor(tx, source)
+            sent = list_sent(tx)  # before the tasks: what was sent by now and is not among them was deleted there
         now, names = there.time(), there.names()
         found = Pulled(number)
         shown = "before" if place["show_collab_predictions"] else "never"
         for tasks in there.tasks(number, since=since):
-            _take(project, tasks, found, control, classes=classes, names=names, shown=shown, sets=sets)
+            lost = known_again(project, there, number, tasks, sent)
+            how = {"classes": classes, "names": names, "shown": shown, "sets": sets}
+            _take(project, tasks, found, control, sent=sent, lost=lost, **how)
         with project.ledger.begin() as tx:
             set_cursor(tx, source, now)
     return found
@@ -151,14 +165,24 @@ def sync(project: Project) -> tuple[Pulled | None, Pushed]:
     return pulled, push(project)
 
 
-def _take(project: Project, tasks: Iterable[Mapping[str, Any]], found: Pulled, control: Control, **how: Any) -> None:
-    """Stores what a page of tasks says; one transaction."""
+def _take(
+    project: Project,
+    tasks: Iterable[Mapping[str, Any]],
+    found: Pulled,
+    control: Control,
+    *,
+    sent: Sent,
+    lost: Sent,
+    **how: Any,
+) -> None:
+    """Stores what a page of tasks says, and of what was `sent` there the `lost` records; one transaction."""
     ours = [(task["data"]["querist_id"], task) for task in tasks if isinstance(task["data"].get("querist_id"), str)]
     items = {item for item, _ in ours}
     with project.ledger.begin() as tx:
         line_up(tx, items)
         asked = get_queries(tx, items)
-        said: dict[str, list[Any]] = {item: [] for item in items}
+        said: dict[str, list[Annotation]] = {item: [] for item in items}
+        taken: list[Annotation] = []
         for row in annotations_of(tx, items):
             said[row.item].append(row)
         for item, task in ours:
@@ -166,13 +190,17 @@ def _take(project: Project, tasks: Iterable[Mapping[str, Any]], found: Pulled, c
                 why = "no such item was asked"
                 found.refused += [Refused(task["id"], given["id"], item, why) for given in task["annotations"]]
                 continue
-            new, refused = changes(task, asked[item], said[item], control, **how)
+            place = place_of(task)
+            add_sent(tx, place, lost.get(place, {}), now=project.clock())
+            ours_there = {**sent.get(place, {}), **lost.get(place, {})}
+            new, refused = changes(task, asked[item], said[item], control, sent=ours_there, **how)
             said[item] += new
-            add_annotations(tx, new, now=project.clock())
+            taken += new
             found.refused += refused
             found.undone += sum(row.kind == "undo" for row in new)
             found.corrected += sum(row.kind == "answer" and row.supersedes is not None for row in new)
             found.answers += sum(row.kind == "answer" and row.supersedes is None for row in new)
+        add_annotations(tx, taken, now=project.clock())
     found.foreign += sum(not isinstance(task["data"].get("querist_id"), str) for task in tasks)
 
 
@@ -216,6 +244,8 @@ def _tasks_by_item(there: LabelStudio, number: int) -> dict[str, dict[str, Any]]
             continue
         small = {
             "id": task["id"],
+            "created_at": task["created_at"],
+            "annotations": task["annotations"],
             "overlap": task["overlap"],
             "touched": bool(task["annotations"] or task["drafts"]),
             "versions": {made["model_version"] for made in task["predictions"]},

@@ -105,6 +105,21 @@ class LabelStudio:
     def delete_task(self, number: int) -> None:
         self._ask("DELETE", f"/api/tasks/{number}/", missing={404})
 
+    def annotate(self, task: int, values: Json) -> Json | None:
+        """The annotation that was made; None where its `unique_id` is taken, or the task is gone."""
+        answer = self._ask("POST", f"/api/tasks/{task}/annotations/", json=values, missing={404, 409})
+        made: Json | None = answer.json() if answer.is_success else None
+        return made
+
+    def delete_annotation(self, number: int) -> None:
+        self._ask("DELETE", f"/api/annotations/{number}/", missing={404})
+
+    def by_unique_id(self, project: int, tasks: Sequence[int]) -> dict[str, Json]:
+        """The annotations of these tasks by their `unique_id`, which only an export tells."""
+        params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": list(tasks)}
+        found = self._ask("GET", f"/api/projects/{project}/export", params=params).json()
+        return {annotation["unique_id"]: annotation for task in found for annotation in task["annotations"]}
+
     def names(self) -> dict[int, str]:
         """The e-mail address of each account, by its number."""
         return {one["id"]: one["email"] or one["username"] for one in self._ask("GET", "/api/users").json()}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
@@ -13,12 +14,14 @@ from xml.sax.saxutils import quoteattr
 from querist.asking import CONTROL
 from querist.core.errors import SettingError
 from querist.core.label_sets import LabelSets, confidence_of, label_of
+from querist.stages.human_labeling.step import is_ruling
 from querist.store.annotations import Annotation
 from querist.store.ledger import iso
 from querist.store.rounds import Query
 
 SOURCE = "label_studio"
 OBJECTS = {"text": "Text", "image": "Image", "tabular": "Table"}
+NOTHING: Mapping[str, str] = MappingProxyType({})
 DATA_KEYS = {"text": "text", "image": "image", "tabular": "columns"}
 
 
@@ -114,9 +117,8 @@ def prediction_of(
     """A prediction: the likeliest label (or labels), and as score the confidence in it where no other is given."""
     best = label_of(proba, sets) if proba else None
     chosen = [] if best is None else [best] if sets is None else list(sets.names(best))
-    result = [_choices(chosen, control)] if chosen else []
     sure = confidence_of(proba, sets) if proba else 0.0
-    return {"model_version": version, "score": sure if score is None else score, "result": result}
+    return {"model_version": version, "score": sure if score is None else score, "result": choices(chosen, control)}
 
 
 def changes(
@@ -129,34 +131,34 @@ def changes(
     names: Mapping[int, str],
     shown: str,
     sets: LabelSets | None = None,
+    sent: Mapping[str, str] = NOTHING,
 ) -> tuple[list[Annotation], list[Refused]]:
     """What a task says that the record does not: new answers, corrections, and undos of what was deleted.
 
-    `said` is all that the record has of the item, in the order it arrived, `names` who annotates by number. Ids depend
-    on what Label Studio says alone, so that a repetition writes nothing.
+    `said` is all that the record has of the item, in the order it arrived, `names` who annotates by number, `sent` the
+    annotations that were answers here first. Ids depend on what Label Studio says alone, so that a repetition writes
+    nothing.
     """
-    place = f"{task['id']}@{task['created_at']}"
-    chains: dict[str, list[Annotation]] = {}
-    for row in said:
-        if row.details.get(SOURCE, {}).get("task") == place:
-            chains.setdefault(row.details[SOURCE]["annotation"], []).append(row)
+    place, chains = place_of(task), chains_of(task, said, sent)
     superseded = {row.supersedes for row in said}
     made: list[Annotation] = []
     refused: list[Refused] = []
     for given in task["annotations"]:
-        root = f"ls:{given['id']}@{given['created_at']}"
+        root = root_of(given)
         chain = chains.pop(root, [])
-        if chain and chain[-1].details[SOURCE]["updated_at"] == given["updated_at"]:
+        if chain and chain[-1].details.get(SOURCE, {}).get("updated_at") == given["updated_at"]:
             continue
-        label, why = _label(given, control, classes, sets)
+        label, why = label_of_annotation(given, control, classes, sets)
         if why:
             refused.append(Refused(task["id"], given["id"], query.item, why))
             continue
         last = chain[-1] if chain else None
         stands = last is not None and last.kind == "answer" and last.id not in superseded
-        if last is not None and stands and last.label == label:
+        if last is not None and last.label == label and (stands or SOURCE not in last.details):
             continue
         details: dict[str, Any] = {SOURCE: _origin(place, root, given["updated_at"])}
+        if last is not None and is_ruling(last):
+            details["adjudicated"] = True
         if "prediction" in query.payload:
             details["shown"] = "never" if query.strategy == CONTROL else shown
         if query.payload.get("gold"):
@@ -168,7 +170,7 @@ def changes(
                 position=query.position,
                 split=query.split,
                 label=label,
-                annotator=names.get(given["completed_by"], f"label-studio:{given['completed_by']}"),
+                annotator=last.annotator if last else names.get(who := given["completed_by"], f"label-studio:{who}"),
                 supersedes=last.id if last is not None and stands else None,
                 seconds=_seconds(given["lead_time"], chain),
                 at=iso(datetime.fromisoformat(given["updated_at"])),
@@ -184,16 +186,37 @@ def changes(
     return made, refused
 
 
-def _offered(choices: ElementTree.Element) -> list[str]:
-    return [choice.get("alias") or choice.get("value") or "" for choice in choices.iter("Choice")]
+def place_of(task: Mapping[str, Any]) -> str:
+    """Which task it is, of all that any Label Studio ever had."""
+    return f"{task['id']}@{task['created_at']}"
 
 
-def _choices(labels: Sequence[str], control: Control) -> dict[str, Any]:
+def root_of(annotation: Mapping[str, Any]) -> str:
+    """Which annotation it is, through all its corrections."""
+    return f"ls:{annotation['id']}@{annotation['created_at']}"
+
+
+def chains_of(
+    task: Mapping[str, Any], said: Sequence[Annotation], sent: Mapping[str, str]
+) -> dict[str, list[Annotation]]:
+    """What the record has of each annotation of a task, by its root, in the order it arrived; `sent` has the root of
+    each answer that querist sent there, by its id."""
+    place, chains = place_of(task), dict[str, list[Annotation]]()
+    for row in said:
+        origin = row.details.get(SOURCE)
+        root = sent.get(row.id) if origin is None else origin["annotation"] if origin.get("task") == place else None
+        if root is not None:
+            chains.setdefault(root, []).append(row)
+    return chains
+
+
+def choices(labels: Sequence[str], control: Control) -> list[dict[str, Any]]:
+    """The result that chooses the labels; empty without any."""
     place = {"from_name": control.name, "to_name": control.to_name}
-    return {**place, "type": "choices", "value": {"choices": list(labels)}}
+    return [{**place, "type": "choices", "value": {"choices": list(labels)}}] if labels else []
 
 
-def _label(
+def label_of_annotation(
     given: Mapping[str, Any], control: Control, classes: Sequence[str], sets: LabelSets | None
 ) -> tuple[str | None, str]:
     """The label (None: skipped), or why there is none."""
@@ -206,6 +229,10 @@ def _label(
     if strange := [name for name in chosen if name not in classes]:
         return None, f"unknown label {json.dumps(strange[0])}"
     return (chosen[0] if sets is None else sets.join(chosen)), ""
+
+
+def _offered(choices: ElementTree.Element) -> list[str]:
+    return [choice.get("alias") or choice.get("value") or "" for choice in choices.iter("Choice")]
 
 
 def _seconds(lead_time: float | None, chain: Sequence[Annotation]) -> float | None:
