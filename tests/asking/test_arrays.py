@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 import querist
 from querist import ActiveLearner, score, select
 from querist.core.errors import PoolExhausted, QueristError, SettingError, ShapeError, UnknownName
+from querist.core.types import Selection
 
 PROBA = np.array([[0.5, 0.5], [0.9, 0.1], [0.6, 0.4], [0.7, 0.3]])
 
@@ -66,6 +67,29 @@ def test_select_with_kmeans_wants_embeddings():
     with pytest.raises(QueristError, match=r"kmeans|KMeansDiversity.*needs embeddings"):
         select("kmeans", 1, proba=PROBA)
     assert len(select("kmeans:margin", 2, proba=PROBA, embeddings=np.eye(4), params={"clusters": 2})) == 2
+
+
+@pytest.mark.parametrize(
+    ("labeled", "copied"), [([], False), ([6, 7], False), ([0], False), ([0, 7], False), ([2, 5], True)]
+)
+def test_a_strategy_gets_the_arrays_as_they_are_where_labeled_items_leave_no_gap(labeled, copied):
+    seen = []
+
+    class Watch:
+        needs = frozenset({"samples", "embeddings"})
+
+        def __call__(self, pool, batch_size, rng):
+            seen.extend([pool.samples(), pool.embed(slice(1, 3))])
+            return Selection(np.arange(batch_size), np.zeros(batch_size))
+
+    labels, points = np.full(8, -1), np.arange(16, dtype=np.float32).reshape(8, 2)
+    labels[labeled] = 0
+    opinions = np.random.default_rng(0).dirichlet(np.ones(3), size=(4, 8))
+    open_ = np.flatnonzero(labels < 0)
+    assert select(Watch(), 1, labels=labels, samples=opinions, embeddings=points).tolist() == [open_[0]]
+    assert np.array_equal(seen[0], opinions[:, open_])
+    assert np.array_equal(seen[1], points[open_[1:3]])
+    assert [np.shares_memory(seen[0], opinions), np.shares_memory(seen[1], points)] == [not copied] * 2
 
 
 def test_the_same_seed_selects_the_same_items():

@@ -151,9 +151,14 @@ def test_labeled_items_of_another_space_are_refused():
 # distances kept from round to round
 
 
+def numbered_pool(points, open_, known, memory):
+    return pool_of(points[open_], points[known], ids=open_, labeled_ids=known, space="s", memory=memory)
+
+
 def rounds(points, open_, known, memory):
-    pool = pool_of(points[open_], points[known], ids=open_, labeled_ids=known, space="s", memory=memory)
-    assert nearest_labeled(pool) == pytest.approx(
+    pool = numbered_pool(points, open_, known, memory)
+    near, late = nearest_labeled(pool)
+    assert (late.renew() if late else near) == pytest.approx(
         squared_distances(points[open_], points[known]).min(axis=1, initial=np.inf), abs=1e-4
     )
 
@@ -182,6 +187,45 @@ def test_a_later_round_measures_only_to_what_was_labeled_since(monkeypatch):
     rounds(points, np.arange(10, 40), np.arange(10), memory)
     rounds(points, np.arange(12, 40), np.arange(12), memory)
     assert measured == [10, 2]
+
+
+@pytest.mark.parametrize("whole_numbers", [False, True])
+@pytest.mark.parametrize(
+    ("strategy", "batch"), [(CoreSet(), 40), (CoreSet(), 700), (CoreSet(outliers=0.01), 40), (RankedBatch(), 40)]
+)
+def test_neither_memory_nor_measuring_to_some_labels_first_changes_a_pick(strategy, batch, whole_numbers, monkeypatch):
+    """Among ties, too, and where what is measured first cannot tell all picks."""
+    points = points_of(5, 3000, 4)
+    points = np.rint(2 * points) if whole_numbers else points
+    memory, open_, known = Memory(), np.arange(20, 3000), np.arange(20)
+    monkeypatch.setattr(distances, "MANY_ITEMS", 1)
+    for number in range(3):
+        answers = []
+        for kept, many in ((memory, 8), (Memory(), 8), (Memory(), 3000)):
+            monkeypatch.setattr(distances, "MANY_LABELS", many)
+            answers.append(ask(strategy, numbered_pool(points, open_, known, kept), batch, rng(number)).indices)
+        assert answers[0].tolist() == answers[1].tolist() == answers[2].tolist()
+        known, open_ = np.concatenate([known, open_[answers[0]]]), np.delete(open_, answers[0])
+
+
+def test_later_rounds_look_at_the_farthest_items_alone():
+    read = []
+    points, memory, open_, known = points_of(5, 5000, 64), Memory(), np.arange(20, 5000), np.arange(20)
+    for number in range(4):
+        pool = numbered_pool(points, open_, known, memory)
+        watched = replace(pool, embed=lambda at, pool=pool: read.append(len(pool.embed(at))) or pool.embed(at))
+        picked = ask(CoreSet(), watched, 40, rng(number)).indices
+        assert max(read) == (4980 if number == 0 else 1024)
+        read.clear()
+        known, open_ = np.concatenate([known, open_[picked]]), np.delete(open_, picked)
+
+
+def test_a_label_that_is_withdrawn_after_late_rounds_is_forgotten():
+    points, memory = points_of(5, 3000), Memory()
+    for known in (np.arange(20), np.arange(30), np.arange(25)):
+        open_ = np.setdiff1d(np.arange(3000), known)
+        picked = ask(CoreSet(), numbered_pool(points, open_, known, memory), 40, rng()).indices
+    assert picked.tolist() == ask(CoreSet(), numbered_pool(points, open_, known, Memory()), 40, rng()).indices.tolist()
 
 
 def test_memory_is_left_alone_where_labeled_items_have_no_number():

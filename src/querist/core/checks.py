@@ -27,10 +27,11 @@ def check_proba(proba: Any, *, n_items: int | None = None) -> Probabilities:  # 
     if array.ndim != 2 or array.shape[1] == 0:
         raise ShapeError(f"probabilities must have shape (n_items, n_classes), got {array.shape}")
     _check_length(array, n_items, "probabilities")
+    exact = np.result_type(array, np.float32)
     for block in blocks(len(array)):
         part = array[block]
         # Over all at once, and by einsum: numpy's reductions of short rows are many times slower.
-        sums = np.einsum("ij->i", part, dtype=np.float64)
+        sums = np.einsum("ij->i", part, dtype=exact)
         if part.min() >= 0 and np.abs(sums - 1).max() <= SUM_TOLERANCE:  # neither holds with NaN
             continue
         lowest = part.min(axis=1)

@@ -122,8 +122,8 @@ def select(
     if len(set(sizes.values())) != 1:
         raise ShapeError(f"arrays must be of the same items, got lengths {sizes or 'of nothing'}")
     n_items = next(iter(sizes.values()))
-    open_ = np.arange(n_items) if labels is None else np.flatnonzero(_unlabeled(labels))
-    known = np.delete(np.arange(n_items), open_)
+    unlabeled = np.ones(n_items, dtype=bool) if labels is None else _unlabeled(labels)
+    open_, known = np.flatnonzero(unlabeled), np.flatnonzero(~unlabeled)
     every = None if proba is None else check_proba(proba)
     rows = None if every is None else _at(every, open_)
     scores = None
@@ -139,7 +139,7 @@ def select(
         scores=scores,
         embed=None if space is None else _embed(space, open_),
         costs=None if costs is None else np.asarray(costs, dtype=np.float64)[open_],
-        samples=None if opinions is None else lambda: opinions[:, open_],
+        samples=None if opinions is None else lambda: _at(opinions, open_, axis=1),
         previous_proba=None if before is None else before[open_],
         labeled_embeddings=None if near is None else np.asarray(near, dtype=np.float32),
         labeled_codes=codes,
@@ -158,14 +158,22 @@ def _column_codes(labels: NDArray[Any], proba: Probabilities | None) -> Codes:
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
-def _at(array: NDArray[Any], rows: Indices) -> NDArray[Any]:
-    """The rows; the array itself, not a copy, where they are all of them."""
-    return array if len(rows) == len(array) else array[rows]
+def _at(array: NDArray[Any], rows: Indices, *, axis: int = 0) -> NDArray[Any]:
+    """The rows, which ascend; a view, not a copy, where they leave no gap."""
+    if _gapless(rows):
+        return array[(*[slice(None)] * axis, slice(rows[0], rows[-1] + 1))]
+    return array.take(rows, axis=axis)
 
 
 def _embed(space: NDArray[Any], open_: Indices) -> Callable[[Indices | slice], Embeddings]:
-    whole = len(open_) == len(space)
-    return lambda at: np.asarray(space[at] if whole else space[open_[at]], dtype=np.float32)
+    if not _gapless(open_):
+        return lambda at: np.asarray(space[open_[at]], dtype=np.float32)
+    rows = _at(space, open_)
+    return lambda at: np.asarray(rows[at], dtype=np.float32)
+
+
+def _gapless(rows: Indices) -> bool:
+    return len(rows) > 0 and int(rows[-1] - rows[0]) == len(rows) - 1
 
 
 def _numbered(space: NDArray[Any], open_: Indices, known: Indices, memory: Memory) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 from querist.core.errors import SettingError
 from querist.core.types import Pool, Selection
 from querist.stages.query_strategy.distances import labeled_rows, nearest_labeled
-from querist.stages.query_strategy.farthest import Worth, begin, farthest_first, grain_of
+from querist.stages.query_strategy.farthest import Worth, begin, farthest_first
 
 
 class CoreSet:
@@ -17,7 +17,9 @@ class CoreSet:
     passed over. Without any label the first pick is the item in the middle.
 
     Source: Sener and Savarese, Active Learning for Convolutional Neural Networks: A Core-Set Approach, 2018.
-    Cost: O(n l d) for the first round, with l labeled items; O(n k d) for later ones, which keep the distances.
+    Cost: O(n l d) at most, with l labeled items, and mostly a quarter of it: the rest is left where it cannot matter.
+        Later rounds keep the distances and look at the 1,024 farthest items, O(l d), or, where that does not decide, at
+        all: O(n k d) for each round since.
     Memory: 40 n bytes and tiles.
     When: few classes and good embeddings; in the study below random on most sets.
     """
@@ -31,12 +33,12 @@ class CoreSet:
 
     def __call__(self, pool: Pool, batch_size: int, rng: np.random.Generator, /) -> Selection:
         assert pool.embed is not None  # `needs` says so, ask() checked it
-        near = nearest_labeled(pool)
+        near, late = nearest_labeled(pool)
         labeled = labeled_rows(pool, pool.embed(slice(0, 1)).shape[1])
         left_out = int(self.outliers * pool.n_items)
         start, near, points = begin(pool.embed, near, labeled, rng)
-        worth = Worth(lambda squared, at, number: squared, grain_of(float(near.max())), left_out)
-        picked, squared = farthest_first(pool.embed, near, points, batch_size, worth, rng, start=start)
+        worth = Worth(lambda squared, at, number: squared, left_out=left_out)
+        picked, squared = farthest_first(pool.embed, near, points, batch_size, worth, rng, start=start, late=late)
         far = np.sqrt(squared)
         reach = float(far[np.isfinite(far)].min(initial=np.inf))
         return Selection(

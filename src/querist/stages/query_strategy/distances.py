@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from querist.core.errors import ShapeError
 from querist.core.hashing import key_of
-from querist.core.types import Embeddings, Indices, Pool
+from querist.core.types import Embeddings, Indices, Pool, Scores
 from querist.models.neighbours import Embed, Floats, nearest_squared
+
+KEPT = "nearest_to_labeled"
+SHARE = 8
+MANY_LABELS, MANY_ITEMS = 1 << 9, 1 << 14
 
 
 def labeled_rows(pool: Pool, n_dims: int) -> Embeddings:
@@ -39,31 +45,80 @@ def item_numbers(pool: Pool) -> tuple[Indices, Indices]:
     return np.arange(pool.n_items), np.arange(pool.n_items, pool.n_items + known)
 
 
-def nearest_labeled(pool: Pool) -> Floats:
-    """(n_items,) squared distance to the nearest labeled item, infinite without any.
+@dataclass(frozen=True)
+class Late:
+    """Squared distances `near` (n_items,) to the nearest labeled item, of which some may be too high.
 
-    Goes on from the last round's distances: only what was labeled since and items that are new cost anything.
+    All of them take in the labeled items that are `counted` (n_labeled,), some take in the others.
+    """
+
+    pool: Pool
+    near: Floats
+    counted: NDArray[np.bool_]
+
+    def sharpen(self, at: Indices, squared: Scores) -> None:
+        """Takes up the right distances (len(at),) of some items."""
+        self.near[at] = squared
+        _keep(self.pool, self.near, self.counted)
+
+    def renew(self) -> Floats:
+        """The right distances of all."""
+        assert self.pool.embed is not None  # `needs` of the strategy says so, ask() checked it
+        assert self.pool.labeled_embeddings is not None  # some are not counted
+        rest = self.pool.labeled_embeddings[~self.counted]
+        near = nearest_squared(self.pool.embed, self.pool.n_items, rest, known=self.near)
+        _keep(self.pool, near, np.ones_like(self.counted))
+        return near
+
+
+def nearest_labeled(pool: Pool) -> tuple[Floats, Late | None]:
+    """(n_items,) squared distance to the nearest labeled item, infinite without any; with `Late` some may be too high.
+
+    Goes on from what earlier rounds found out, and measures no more than what tells which items are the farthest:
+    all items to an eighth of many labels, and only the farthest eighth to the rest.
     """
     assert pool.embed is not None  # `needs` of the strategy says so, ask() checked it
     labeled = labeled_rows(pool, pool.embed(slice(0, 1)).shape[1])
+    near, counted = _recall(pool, len(labeled))
+    if counted.any():
+        _measure(pool, near, np.flatnonzero(np.isinf(near)), labeled[counted])
+    else:
+        counted[:: SHARE if len(labeled) >= MANY_LABELS and pool.n_items >= MANY_ITEMS else 1] = True
+        near = nearest_squared(pool.embed, pool.n_items, labeled[counted])
+        if not counted.all():
+            farthest = np.argpartition(near, -(pool.n_items // SHARE))[-(pool.n_items // SHARE) :]
+            _measure(pool, near, np.sort(farthest), labeled[~counted])
+    if not counted.all():
+        return near, Late(pool, near, counted)
+    _keep(pool, near, counted)
+    return near, None
+
+
+def _measure(pool: Pool, near: Floats, at: Indices, points: Embeddings) -> None:
+    """Brings the distances of some items down to those to the points."""
+    if len(at):
+        near[at] = nearest_squared(part_of(pool, at), len(at), points, known=near[at])
+
+
+def _recall(pool: Pool, n_labeled: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """The `near` and `counted` of earlier rounds: infinite for new items, nothing where a label was withdrawn since."""
+    near, counted = np.full(pool.n_items, np.inf, dtype=np.float32), np.zeros(n_labeled, dtype=bool)
     if not numbered(pool):
-        return nearest_squared(pool.embed, pool.n_items, labeled)
-    assert pool.space is not None  # `numbered` says so
+        return near, counted
     ids, labeled_ids = item_numbers(pool)
-    kept = pool.memory.recall("nearest_labeled", key_of(pool.space))
-    if kept is None or not np.isin(kept["labeled"], labeled_ids).all():
-        kept = {"ids": ids[:0], "near": np.zeros(0, dtype=np.float32), "labeled": labeled_ids[:0]}
-    place, known = find(kept["ids"], ids)
-    near = np.full(pool.n_items, np.inf, dtype=np.float32)
-    near[known] = kept["near"][place[known]]
-    fresh = ~np.isin(labeled_ids, kept["labeled"])
-    near = nearest_squared(pool.embed, pool.n_items, labeled[fresh], known=near)
-    if len(kept["labeled"]) and not known.all():
-        new = np.flatnonzero(~known)
-        near[new] = nearest_squared(part_of(pool, new), len(new), labeled)
-    order = np.argsort(ids)
-    pool.memory.keep("nearest_labeled", key_of(pool.space), ids=ids[order], near=near[order], labeled=labeled_ids)
-    return near
+    kept = pool.memory.recall(KEPT, key_of(pool.space))
+    if kept is not None and np.isin(kept["seen"], labeled_ids).all():
+        place, known = find(kept["ids"], ids)
+        near[known] = kept["near"][place[known]]
+        counted = np.isin(labeled_ids, kept["counted"])
+    return near, counted
+
+
+def _keep(pool: Pool, near: Floats, counted: NDArray[np.bool_]) -> None:
+    if numbered(pool):
+        ids, seen = item_numbers(pool)
+        order, key = np.argsort(ids), key_of(pool.space)
+        pool.memory.keep(KEPT, key, ids=ids[order], near=near[order], counted=seen[counted], seen=seen)
 
 
 def part_of(pool: Pool, at: Indices) -> Embed:

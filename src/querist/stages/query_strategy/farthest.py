@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from querist.core.selection import top_k
 from querist.core.types import Embeddings, Indices, Scores
 from querist.models.neighbours import Embed, Floats, mean_row, nearest_point, nearest_squared, of
+from querist.stages.query_strategy.distances import Late
 
 CACHE = 1024
 """Items among which the greedy runs until what it picked might matter to the others."""
@@ -23,12 +24,16 @@ class Worth:
     """`of(squared, at, number)` values items at places `at` with squared distances (m,), for the pick of that number;
     never less at a greater distance, and linear in the number.
 
-    Values that differ by less than about `grain` count as equal. `left_out` items of the highest worth are passed over.
+    Values that differ by less than about `grain` count as equal; 0 stands for `grain_of` the largest distance.
+    `left_out` items of the highest worth are passed over.
     """
 
     of: Callable[[Scores, Indices | slice, int], Scores]
-    grain: float
+    grain: float = 0.0
     left_out: int = 0
+
+    def at(self, squared: Scores) -> Worth:
+        return self if self.grain else replace(self, grain=grain_of(float(squared.max())))
 
     def levels(self, squared: Scores, at: Indices | slice, number: int) -> Scores:
         levels: Scores = np.rint(self.of(squared, at, number) / self.grain)
@@ -50,6 +55,7 @@ def farthest_first(
     *,
     start: Sequence[int] = (),
     cache: int = CACHE,
+    late: Late | None = None,
 ) -> tuple[Indices, NDArray[np.float64]]:
     """The k items of the highest worth, picked one at a time, and the squared distance (k,) of each when picked.
 
@@ -57,9 +63,11 @@ def farthest_first(
     `start`; each pick brings them down for the others.
     The same picks as with one pass over the pool for each, equal ones as the generator says: while the best of the
     cached items is worth more than any other was when the cache was filled, it is the best of all. Then all picks
-    reach the pool in one matrix product.
+    reach the pool in one matrix product. Distances that are `late` may be too high: the cached items get theirs, and
+    only if these do not tell all picks, so do the others.
     """
-    n_items = len(near)
+    n_items, given = len(near), worth
+    worth = given.at(near)
     prior = rng.permutation(n_items)
     picked = list(start)
     distances = [np.inf] * len(picked)
@@ -72,7 +80,14 @@ def farthest_first(
         bound = (-np.inf, -1.0) if horizon == 1 else _best_outside(level, prior, inside)
         rows = embed(inside)
         squared = _nearest_exactly(rows, np.concatenate([points, _rows(embed, picked[len(start) :])]))
+        graded = given.at(squared)
+        if late is not None:
+            late.sharpen(inside, squared)
         found = _greedy(rows, squared, inside, prior[inside], bound, worth, range(number, last + 1))
+        if late is not None and (graded != worth or number + len(found) < k):
+            near, late = late.renew(), None
+            worth = given.at(near)
+            continue
         picked += [int(inside[i]) for i, _ in found]
         distances += [at for _, at in found]
         horizon = k if found else 1

@@ -14,7 +14,7 @@ from querist.core.types import Embeddings, Indices, Pool, Selection
 from querist.models.clusters import cluster_all
 from querist.models.neighbours import Floats, Points, count_within, each_tile, nearest_squared, of, rows_for
 from querist.stages.query_strategy.distances import labeled_rows
-from querist.stages.query_strategy.farthest import Worth, begin, farthest_first, grain_of
+from querist.stages.query_strategy.farthest import Worth, begin, farthest_first
 
 SAMPLE = 20_000
 RADIUS_SAMPLE = 2_000
@@ -145,6 +145,6 @@ def _add_farthest(
     """`chosen` and `count` more, each the farthest from all before."""
     left = np.setdiff1d(np.arange(len(rows)), chosen)
     start, near, points = begin(of(rows[left]), near[left], points, rng)
-    worth = Worth(lambda squared, at, number: squared, grain_of(float(near.max())))
+    worth = Worth(lambda squared, at, number: squared)
     more, _ = farthest_first(of(rows[left]), near, points, count, worth, rng, start=start)
     return np.concatenate([chosen, left[more]])

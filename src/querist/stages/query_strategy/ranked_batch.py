@@ -16,7 +16,9 @@ class RankedBatch:
     modAL. Without any label the first pick is the item in the middle.
 
     Source: Cardoso, Silva, Canuto, Moro and Goncalves, Ranked batch-mode active learning, 2017.
-    Cost: O(n l d) for the first round, with l labeled items; O(n k d) for later ones, which keep the distances.
+    Cost: O(n l d) at most, with l labeled items, and mostly a quarter of it: the rest is left where it cannot matter.
+        Later rounds keep the distances and look at the 1,024 farthest items, O(l d), or, where that does not decide, at
+        all: O(n k d) for each round since.
     Memory: 40 n bytes and tiles.
     When: cold starts, where novelty counts most; in a large pool a is near 1 and it is core_set in all but name.
     """
@@ -26,7 +28,7 @@ class RankedBatch:
     def __call__(self, pool: Pool, batch_size: int, rng: np.random.Generator, /) -> Selection:
         assert pool.scores is not None  # `needs` says so, ask() checked it
         assert pool.embed is not None
-        near = nearest_labeled(pool)
+        near, late = nearest_labeled(pool)
         labeled = labeled_rows(pool, pool.embed(slice(0, 1)).shape[1])
         start, near, points = begin(pool.embed, near, labeled, rng)
         scores, n_items, n_labeled = pool.scores, pool.n_items, len(labeled)
@@ -37,7 +39,8 @@ class RankedBatch:
             return worth
 
         grain = grain_of(1 + float(np.abs(scores).max()))
-        picked, squared = farthest_first(pool.embed, near, points, batch_size, Worth(value, grain), rng, start=start)
+        worth = Worth(value, grain)
+        picked, squared = farthest_first(pool.embed, near, points, batch_size, worth, rng, start=start, late=late)
         novelty = n_items / (n_items + n_labeled)
         return Selection(
             picked,

@@ -9,30 +9,33 @@ from collections.abc import Callable
 
 import numpy as np
 
-from querist.core.checks import BLOCK_ROWS, blocks
+from querist.core.checks import blocks
 from querist.core.types import Probabilities, Scores
 
-CACHED_ROWS = 4_096
-"""Rows that are turned into columns at a time, few enough to stay in the processor's cache."""
+CELLS = 32_768
+"""Numbers of a block, few enough to stay in the processor's cache with all that is made of them."""
+COLUMN_ROWS = 4_096
+"""Rows that are turned into columns at a time: enough for long columns, few enough for the cache."""
+TINY = np.finfo(np.float64).tiny
 
 
 def least_confidence(proba: Probabilities, /) -> Scores:
     """1 - P(first), from 0 (sure) to 1 - 1/n_classes (all equal). Lewis and Gale, 1994."""
-    return _by_block(lambda part: 1 - _columns(part).max(axis=0), proba, rows=CACHED_ROWS)
+    return _by_block(lambda part: 1 - _columns(part).max(axis=0).astype(np.float64), proba, rows=COLUMN_ROWS)
 
 
 def margin(proba: Probabilities, /) -> Scores:
     """1 - (P(first) - P(second)), from 0 (sure) to 1 (tied). Scheffer et al., 2001."""
     if proba.shape[1] == 1:
         return np.zeros(len(proba))
-    return _by_block(_margin, proba, rows=CACHED_ROWS)
+    return _by_block(_margin, proba, rows=COLUMN_ROWS)
 
 
 def ratio(proba: Probabilities, /) -> Scores:
     """P(second) / P(first), from 0 (sure) to 1 (tied). Settles, 2009, section 3.1."""
     if proba.shape[1] == 1:
         return np.zeros(len(proba))
-    return _by_block(_ratio, proba, rows=CACHED_ROWS)
+    return _by_block(_ratio, proba, rows=COLUMN_ROWS)
 
 
 def entropy(proba: Probabilities, /) -> Scores:
@@ -64,7 +67,7 @@ def _best_two(proba: Probabilities) -> tuple[Scores, Scores]:
     for column in columns[2:]:
         second = np.maximum(second, np.minimum(first, column))
         first = np.maximum(first, column)
-    return first, second
+    return first.astype(np.float64), second.astype(np.float64)
 
 
 def _columns(proba: Probabilities) -> Probabilities:
@@ -73,14 +76,20 @@ def _columns(proba: Probabilities) -> Probabilities:
 
 
 def _entropy(proba: Probabilities) -> Scores:
-    # 0 log 0 is 0; a p rounded to just above 1 must not make the sum negative.
-    logs = np.log(proba, out=np.zeros_like(proba), where=proba > 0)
-    scores: Scores = np.maximum(-np.einsum("ij,ij->i", proba, logs), 0.0)
+    proba = np.asarray(proba, dtype=np.float64)
+    # A p rounded to just above 1 must not make the sum negative.
+    scores: Scores = np.maximum(-np.einsum("ij,ij->i", proba, logs(proba)), 0.0)
     return scores
 
 
-def _by_block(measure: Callable[[Probabilities], Scores], proba: Probabilities, *, rows: int = BLOCK_ROWS) -> Scores:
+def logs(proba: Probabilities) -> Probabilities:
+    """log p, and a finite number at 0, so that 0 log 0 is 0."""
+    found = np.maximum(proba, TINY)
+    return np.log(found, out=found)
+
+
+def _by_block(measure: Callable[[Probabilities], Scores], proba: Probabilities, *, rows: int | None = None) -> Scores:
     scores = np.empty(len(proba))
-    for block in blocks(len(proba), rows):
-        scores[block] = measure(np.asarray(proba[block], dtype=np.float64))
+    for block in blocks(len(proba), rows or max(1, CELLS // proba.shape[1])):
+        scores[block] = measure(proba[block])
     return scores

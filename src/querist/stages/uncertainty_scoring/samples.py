@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from querist.core.checks import blocks
 from querist.core.types import Probabilities, Scores
+from querist.stages.uncertainty_scoring.measures import logs
 
 CELLS = 500_000
 """Numbers of a block."""
@@ -80,18 +81,14 @@ def _votes(part: Probabilities) -> NDArray[np.float64]:
 
 
 def _entropy(proba: Probabilities) -> Scores:
-    scores: Scores = -np.einsum("...c,...c->...", proba, _logs(proba))
+    scores: Scores = -np.einsum("...c,...c->...", proba, logs(proba))
     return scores
 
 
 def _divergence(part: Probabilities) -> Scores:
     """(n_samples, n_items) KL(opinion || consensus)."""
-    scores: Scores = np.einsum("snc,snc->sn", part, _logs(part) - _logs(part.mean(axis=0)))
+    scores: Scores = np.einsum("snc,snc->sn", part, logs(part) - logs(part.mean(axis=0)))
     return scores
-
-
-def _logs(proba: Probabilities) -> Probabilities:
-    return np.log(proba, out=np.zeros_like(proba), where=proba > 0)
 
 
 def _by_block(measure: Callable[[Probabilities], Scores], samples: Probabilities) -> Scores:
