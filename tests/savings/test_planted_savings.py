@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import stdtrit
 from scipy.stats import binomtest
 
 from querist.stages.evaluation.bounded import Bounded
+from querist.stages.evaluation.metrics import items_behind
+from querist.stages.evaluation.runs import leaning
 from querist.stages.evaluation.savings import (
     Baseline,
     Needed,
@@ -148,14 +151,56 @@ def test_runs_that_are_alike_leave_room_for_an_item_of_the_holdout():
     alike = Baseline(LABELS, np.full((3, 20), 0.9), 1000)
     assert judge(band(alike), 0.9 + 1e-12, 500).kind == "no_difference"
     random = band(replace(alike, bounded=Bounded(0, 1, 100)))
-    said = [judge(random, value, 500).kind for value in (0.88, 0.89, 0.91, 0.92)]
+    said = [judge(random, value, 500).kind for value in (0.85, 0.88, 0.92, 0.95)]
     assert said == ["lost", "no_difference", "no_difference", "saved"]
+    sure = band(replace(alike, curves=np.ones((3, 20)), bounded=Bounded(0, 1, 100)))
+    said = [judge(sure, value, 500).kind for value in (0.97, 0.99)]
+    assert said == ["lost", "no_difference"], "an item more or less at a bound, too"
 
 
-def test_the_band_of_a_bounded_metric_ends_half_an_item_beyond_its_bounds():
+def test_few_runs_that_are_alike_count_beside_the_scatter_of_their_items():
+    """Three runs at 0.5 of 99 items: by chance their logits vary by 1/50 + 1/50. One degree of freedom of that beside
+    the 14 of the runs (seven points that do not follow each other) makes 0.04 / 15, and their mean has a third of it.
+    Half an item is added to either side.
+    """
+    bounded = Bounded(0, 1, 99)
+    assert bounded.by_chance(np.zeros(1)) == pytest.approx([0.04])
+    found = band(Baseline(LABELS, np.full((3, 20), 0.5), 1000, bounded=bounded))
+    edge = float(bounded.values(np.array([stdtrit(14, 0.975) * np.sqrt(0.04 / 15 * 4 / 3)]))[0]) + 0.5 / 99
+    assert found.over == pytest.approx(np.full(20, edge))
+    assert found.under == pytest.approx(np.full(20, 1 - edge))
+
+
+def test_runs_that_vary_more_than_their_items_by_chance_vary_as_they_do():
+    curves = runs(np.random.default_rng(2), 5, noise=0.03)
+    few, many = (band(Baseline(LABELS, curves, 1000, bounded=Bounded(0, 1, n))) for n in (10**5, 10**7))
+    assert few.over == pytest.approx(many.over, abs=1e-4)
+
+
+def test_the_band_is_wider_to_the_side_where_runs_fall_behind():
+    """One of five runs at -4, the others at 1: squares of 16 below and 4 above, each twice, to 20 of both."""
+    curves = np.array([-4.0, 1, 1, 1, 1])[:, None] + np.zeros(20)
+    below, above = leaning(curves, LABELS)
+    assert below == pytest.approx(np.full(20, np.sqrt(32 / 20)))
+    assert above == pytest.approx(np.ones(20))
+    found = band(Baseline(LABELS, curves, 1000))
+    assert (found.centre - found.under) / (found.over - found.centre) == pytest.approx(below)
+
+
+def test_the_items_that_a_metric_rests_on():
+    y = np.repeat([0, 1], [171, 9])
+    assert [items_behind(name, y, ["a", "b", "none"]) for name in ("accuracy", "recall:b", "f1:none")] == [180, 9, 1]
+    assert items_behind("macro_f1", y, ["a", "b", "none"]) == pytest.approx(4 / (1 / 171 + 1 / 9)), "34.2 of 180"
+    assert items_behind("macro_f1", np.repeat([0, 1], 50), ["a", "b"]) == pytest.approx(100)
+    sets = np.array([[True, True], [True, False], [False, False]])
+    assert items_behind("macro_f1", sets, ["a", "b"]) == pytest.approx(4 / (1 / 2 + 1))
+    assert items_behind("macro_f1", np.zeros((3, 2), dtype=bool), ["a", "b"]) == 3
+
+
+def test_the_band_of_a_bounded_metric_ends_an_item_beyond_its_bounds():
     random = whole(band(Baseline(LABELS, np.linspace([0.0] * 20, [1.0] * 20, 5), 1000, bounded=Bounded(0, 1, 50))))
-    assert random.under.min() >= -0.01
-    assert random.over.max() <= 1.01
+    assert random.under.min() >= -0.02
+    assert random.over.max() <= 1.02
 
 
 @given(st.floats(0, 1), st.integers(1, 10_000))
@@ -255,6 +300,17 @@ def test_half_of_the_labels_is_seen():
         random = band(Baseline(LABELS, runs(rng, 5, noise=0.003), 1000))
         said.append(judge(random, power_law(600) + rng.normal(0, 0.003), 300).kind)
     assert said.count("saved") >= 95
+
+
+@pytest.mark.parametrize(("n_runs", "least"), [(3, 30), (10, 90)])
+def test_half_of_the_labels_is_seen_on_a_holdout_of_450_items(n_runs, least):
+    rng, told = np.random.default_rng(1), 0
+    for _ in range(100):
+        curves = np.round(450 * runs(rng, n_runs, noise=0.003)) / 450
+        random = band(Baseline(LABELS, curves, 1000, bounded=Bounded(0, 1, 450)))
+        reached = float(np.round(450 * (power_law(600) + rng.normal(0, 0.003))) / 450)
+        told += judge(random, reached, 300).kind == "saved"
+    assert told >= least
 
 
 def test_beyond_its_end_a_baseline_goes_on_as_fitted():

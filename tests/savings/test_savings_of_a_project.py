@@ -62,7 +62,7 @@ def plant(
     spread: float = 0.002,
     labels: np.ndarray = LABELS,
     metric: str = "accuracy",
-    repeats: int = 3,
+    repeats: int = 100,
     holdout: str | None = None,
 ) -> None:
     """Puts a simulation on record whose random arm has this mean curve."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn import ensemble
 
+from querist.models.fitting import train
 from querist.models.growing import grow, size_of
 from querist.models.losses import staged_losses
 from querist.models.tuning import Labeled
@@ -114,7 +115,7 @@ def test_boosting_tells_its_losses_part_by_part_and_grows_the_same_trees(
         return fit(*args, **more)
 
     in_parts.fit = counted
-    assert size_of(in_parts, 60) == size
+    assert size_of(in_parts) == size
     grow(in_parts, size, Labeled(X, y, None), lambda at, loss: told.append((at, loss)))
     assert told == list(enumerate(staged_losses(at_once, X, y), start=1))
     assert fitted_after[:3] == [0, 1, 2], "the first were told before the last stood"
@@ -122,12 +123,33 @@ def test_boosting_tells_its_losses_part_by_part_and_grows_the_same_trees(
     assert in_parts.get_params() == at_once.get_params()
 
 
-def test_boosting_that_stops_early_and_learners_that_do_not_go_on_are_trained_at_once() -> None:
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"max_features": 0.5}, {"scoring": "accuracy"}, {"validation_fraction": None, "tol": 0.1}],
+    ids=["loss", "max_features", "accuracy", "training loss"],
+)
+def test_boosting_that_stops_early_stops_at_the_same_tree_in_parts_of_any_size(params: dict[str, Any]) -> None:
+    rng = np.random.default_rng(1)
+    X, w = rng.normal(size=(200, 4)), rng.uniform(0.5, 2, size=200)
+    y = (X[:, 0] + rng.normal(size=200) > 0).astype(int)
+    hist = ensemble.HistGradientBoostingClassifier
+    early = {"early_stopping": True, "n_iter_no_change": 3, "min_samples_leaf": 5, "max_leaf_nodes": 4, **params}
+    stop = int(train(hist(random_state=3, **early), X, y, w).n_iter_)
+    assert 3 <= stop < 90
+    for size in (10, 10 * stop, 10 * stop + 10):  # a tree at a time, its last the end of a part, and within a part
+        at_once, in_parts = (hist(random_state=3, max_iter=size, **early) for _ in range(2))
+        train(at_once, X, y, w)
+        told: list[tuple[int, float]] = []
+        grow(in_parts, "max_iter", Labeled(X, y, w), lambda at, loss, told=told: told.append((at, loss)))
+        assert told == list(enumerate(staged_losses(at_once, X, y), start=1))
+        assert in_parts.n_iter_ == at_once.n_iter_ == min(size, stop)
+        np.testing.assert_array_equal(in_parts.predict_proba(X), at_once.predict_proba(X))
+
+
+def test_boosting_that_forgets_and_learners_that_do_not_go_on_are_trained_at_once() -> None:
     from sklearn.linear_model import LogisticRegression
 
-    hist = ensemble.HistGradientBoostingClassifier
-    assert (size_of(hist(), 10_000), size_of(hist(), 10_001)) == ("max_iter", None)
-    assert size_of(hist(early_stopping=True), 60) is None
-    assert size_of(ensemble.GradientBoostingClassifier(n_iter_no_change=3), 60) is None
+    assert size_of(ensemble.HistGradientBoostingClassifier(early_stopping=True)) == "max_iter"
+    assert size_of(ensemble.GradientBoostingClassifier(n_iter_no_change=3)) is None
     for learner in (LogisticRegression(), ensemble.RandomForestClassifier(), ensemble.AdaBoostClassifier()):
-        assert size_of(learner, 60) is None
+        assert size_of(learner) is None

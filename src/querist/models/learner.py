@@ -105,7 +105,7 @@ class ScikitLearner:
         warm = warm_from is not None and self._same_shape(warm_from) and warm_up(estimator, warm_from.estimator)
         if warm_from is not None and not warm:
             notes.append("no warm start: the learner cannot, or its classes or features changed; trained in full")
-        if self.on_loss is not None and (size := size_of(estimator, len(y))) is not None:
+        if self.on_loss is not None and (size := size_of(estimator)) is not None:
             self.estimator = grow(estimator, size, training, self.on_loss)
         else:
             with watched(estimator, self.on_loss):

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from math import hypot, isfinite
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from querist.asking import items_left
 from querist.config import Settings
 from querist.pipeline.evaluation.control import control_quality
@@ -16,7 +14,7 @@ from querist.pipeline.evaluation.outlook import best_value, outlook, sign_of, st
 from querist.pipeline.evaluation.random_curves import RandomCurve, holdout_key, random_curves, too_few
 from querist.stages.evaluation import savings as figures
 from querist.stages.evaluation.bounded import Bounded
-from querist.stages.evaluation.metrics import bounds, one_class
+from querist.stages.evaluation.metrics import bounds, items_behind
 from querist.stages.evaluation.step import spending
 from querist.stages.reporting import verdicts
 from querist.store.analyses import Analysis, list_analyses
@@ -43,10 +41,10 @@ class Rates:
 
 @dataclass(frozen=True)
 class Holdout:
-    """What the newest model was measured on; `n_items` of the class that the metric is about, of all without one."""
+    """What the newest model was measured on; `n_items` are those that the metric's value rests on."""
 
     key: str
-    n_items: int
+    n_items: float
 
 
 @dataclass(frozen=True)
@@ -105,9 +103,7 @@ def _judge(found: RandomCurve, newest: Metric, settings: Settings, holdout: Hold
 def _holdout(project: Project, measured: Analysis, metric: str) -> Holdout:
     arrays = project.artifacts.get_arrays(measured.result["predictions"])
     codes, classes = arrays["codes"], measured.result["classes"]
-    of = one_class(metric, classes)
-    its = np.ones(len(codes)) if of is None else codes[:, of] if codes.ndim == 2 else codes == of
-    return Holdout(holdout_key(arrays["positions"], codes, classes), max(int(its.sum()), 1))
+    return Holdout(holdout_key(arrays["positions"], codes, classes), items_behind(metric, codes, classes))
 
 
 def _bounded(metric: str, holdout: Holdout) -> Bounded | None:

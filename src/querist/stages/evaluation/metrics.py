@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 Confusion = NDArray[Any]
 """(..., n_classes, n_classes) counts or weights, true class by predicted class."""
 
+EACH_CLASS_ALIKE = frozenset({"macro_f1", "roc_auc", "average_precision", "cohen_kappa", "mcc"})
+"""The metrics in which an item weighs the more the fewer its class has."""
 LOWER_IS_BETTER = frozenset({"log_loss", "hamming_loss"})
 
 
@@ -193,6 +195,19 @@ def one_class(name: str, classes: Sequence[str]) -> int | None:
     """The number of the class that a metric such as recall:CLASS is about; None for the others."""
     kind, colon, label = name.partition(":")
     return list(classes).index(label) if colon and kind in OF_CLASS else None
+
+
+def items_behind(name: str, y: Targets, classes: Sequence[str]) -> float:
+    """The items (n,) that a value of the metric rests on: all, those of its class, or, where each class weighs alike,
+    as many in even classes as make a mean over classes as sure: the harmonic mean of their sizes for each."""
+    of = np.asarray(y)
+    sizes = of.sum(axis=0) if of.ndim == 2 else np.bincount(of, minlength=len(classes))
+    if (code := one_class(name, classes)) is not None:
+        return float(max(sizes[code], 1))
+    present = sizes[sizes > 0]
+    if name not in EACH_CLASS_ALIKE or not len(present):
+        return float(len(of))
+    return float(len(present) ** 2 / (1 / present).sum())
 
 
 def _mean_over_classes(

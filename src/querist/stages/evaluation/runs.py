@@ -28,6 +28,15 @@ def smooth(variance: Floats, labels: Floats) -> Floats:
     return smoothed
 
 
+def leaning(curves: Floats, labels: Floats) -> tuple[Floats, Floats]:
+    """How much further than both sides together the runs (n_runs, n_points) stray below and above their mean, each
+    (n_points,) and at least 1: runs that fell behind lie further off than those ahead. Fechner's two pieces, 1897."""
+    off = curves - curves.mean(axis=0)
+    whole = smooth((off**2).sum(axis=0), labels)
+    below, above = (smooth(2 * (np.clip(side, 0, None) ** 2).sum(axis=0), labels) for side in (-off, off))
+    return _further(below, whole), _further(above, whole)
+
+
 def follows(curves: Floats) -> list[float]:
     """Correlation of a run's points with themselves, with their neighbours, and so on."""
     n_points = curves.shape[1]
@@ -62,3 +71,7 @@ def at_every_look(n: int, follows: float, freedom: float, confidence: float) -> 
         return float(turns * (1 + t * t / freedom) ** (-freedom / 2) + 2 * stdtr(freedom, -t)) - beyond
 
     return most if left(most) >= 0 else float(brentq(left, 0.0, most))
+
+
+def _further(side: Floats, whole: Floats) -> Floats:
+    return np.sqrt(np.maximum(np.divide(side, whole, out=np.ones_like(side), where=whole > 0), 1.0))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from querist.stages.evaluation.bounded import Bounded
 from querist.stages.evaluation.forecast import fit_curve
-from querist.stages.evaluation.runs import at_every_look, follows, freedom, smooth
+from querist.stages.evaluation.runs import at_every_look, follows, freedom, leaning, smooth
 
 Floats = NDArray[np.float64]
 Kind = Literal["saved", "no_difference", "lost", "unknown"]
@@ -24,6 +24,8 @@ EXTRAPOLATED_POINTS = 24
 EXACT = 1e-9
 MOST_DRAWN = 0.95
 """Share of the population beyond which draws are so alike that their variance tells nothing."""
+ITEMS_WEIGH = 1.0
+"""Degrees of freedom that the variance of the holdout's items counts for, beside that of the runs."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,11 @@ def band(baseline: Baseline, confidence: float = 0.95) -> Band:
     Runs that share most of their labels resemble each other more than fresh ones would: of `population` labels without
     replacement, their variance is (1 - n/population) of that of fresh ones, and their mean itself varies by
     n/population of it. Cochran, Sampling Techniques, 1977. Beyond its end a curve varies as the fits do, and one more
-    run scatters about it as it did at the end. However alike the runs are, an item of the holdout more or less lies
-    within. Raises ValueError below three runs, or where they begin beyond what was measured.
+    run scatters about it as it did at the end. Few runs that happen to be alike prove little: where the metric has
+    bounds, what its items would vary by if each were right by chance is pooled with what the runs vary by, unless that
+    is more; as values go by items, half of one is added (Yates, 1934), and one more or less lies within however alike
+    they are. A side to which runs stray further is wider.
+    Raises ValueError below three runs, or where they begin beyond what was measured.
     """
     from scipy.special import stdtrit
 
@@ -128,6 +133,11 @@ def band(baseline: Baseline, confidence: float = 0.95) -> Band:
     middle, measured = curves.mean(axis=0), labels <= baseline.measured_to
     variance, n = curves.var(axis=0, ddof=1), int(measured.sum())
     variance[:n] = smooth(variance[:n], labels[:n])
+    following = follows(curves[:, :n])
+    free = freedom(n_runs, following)
+    if baseline.bounded is not None:
+        chance = ITEMS_WEIGH * baseline.bounded.by_chance(middle)
+        variance = np.maximum(variance, (free * variance + chance) / (free + ITEMS_WEIGH))
     drawn: Floats = np.zeros(len(labels))
     if baseline.population:
         drawn = np.minimum(np.minimum(labels, baseline.measured_to) / baseline.population, MOST_DRAWN)
@@ -137,15 +147,14 @@ def band(baseline: Baseline, confidence: float = 0.95) -> Band:
     if baseline.misfit is not None:
         misfit = _scaled(baseline, centre) - _scaled(baseline, centre - baseline.misfit)
     spread = np.sqrt(own + fresh * drawn + variance / n_runs + misfit**2)
-    following = follows(curves[:, :n])
-    free = freedom(n_runs, following)
     once = float(stdtrit(free, (1 + confidence) / 2))
     always = at_every_look(n, following[1] if len(following) > 1 else 0.0, free, confidence)
-    step = EXACT + (baseline.bounded.step if baseline.bounded else 0.0)
+    step = baseline.bounded.step if baseline.bounded else 0.0
+    below, above = (spread * np.pad(side, (0, len(labels) - n), "edge") for side in leaning(curves[:, :n], labels[:n]))
 
     def edges(times: float) -> tuple[Floats, Floats]:
-        under, over = (_unscaled(baseline, edge) for edge in (middle - times * spread, middle + times * spread))
-        return np.minimum(under, centre - step), np.maximum(over, centre + step)
+        under, over = _unscaled(baseline, middle - times * below), _unscaled(baseline, middle + times * above)
+        return np.minimum(under - step / 2, centre - step - EXACT), np.maximum(over + step / 2, centre + step + EXACT)
 
     return _made(labels, centre, *edges(once), baseline.measured_to, edges(always))
 
@@ -154,8 +163,7 @@ def whole(random: Band) -> Band:
     """The band that one more run lies in as a whole: where runs scatter normally on their scale, what leaves it does so
     by chance in 1 - confidence of all cases at most, however often one looks at the run as it grows.
 
-    Runs on real data are not quite normal: in 20 looks at 0.95 4 to 8 % were told of a difference that is none, with 30
-    holdout items in the rare class 1 to 4 %, and with 9 up to 12 % (18 % by the macro-F1 of three runs).
+    Runs on real data are not quite normal: `benchmarks/told_by_chance.py` counts how often they leave it.
     """
     return _made(random.labels, random.centre, *random.farthest, random.measured_to, random.farthest)
 
