@@ -11,6 +11,7 @@ import pytest
 import warm
 
 from querist.cli import cli
+from querist.cli.study import simulate
 
 QUERIST = [sys.executable, "-m", "querist"]
 
@@ -44,6 +45,9 @@ def test_the_whole_way_from_a_csv_to_a_summary(folder: Path, reviews: Path) -> N
     assert len(json.loads(run_warm("rounds", "show", 2, "--json", cwd=folder))["queries"]) == 10
     assert "every byte" in run_warm("snapshot", "verify", cwd=folder)
     assert "is valid" in run_warm("config", "check", cwd=folder)
+    assert json.loads(run_warm("config", "check", "--json", cwd=folder))["valid"] is True
+    exported = json.loads(run_warm("labels", "export", "batch.csv", "--json", cwd=folder))
+    assert exported == {"file": "batch.csv", "format": "csv", "written": 10}
     assert "snapshot" in run_warm("doctor", cwd=folder)
     assert "--batch-size go with a SOURCE" in run_warm("simulate", "--batch-size", 3, cwd=folder, status=2)
     assert "kmeans, accuracy" in run_warm("simulate", "--rounds", 1, "--repeats", 1, "--jobs", 1, cwd=folder)
@@ -68,6 +72,7 @@ def test_bad_input_is_one_sentence_and_status_2(folder: Path, tmp_path: Path) ->
     bad = tmp_path / "no-text.csv"
     bad.write_text("id,body,label,product\n1,x,pos,p\n")
     error = run("ingest", bad, cwd=folder, status=2)
+    assert [path.name for path in folder.iterdir()] == ["querist.toml"], "not even an empty ledger"
     assert "'text'" in error
     assert "body" in error
     assert len(error.strip().splitlines()) == 1
@@ -79,6 +84,13 @@ def test_bad_input_is_one_sentence_and_status_2(folder: Path, tmp_path: Path) ->
 def test_the_schema_is_json_schema() -> None:
     found = json.loads(run("config", "schema", cwd=Path.cwd()))
     assert found["properties"]["query"]["description"] == "Which items are asked."
+
+
+def test_columns_may_be_named_together_or_one_by_one() -> None:
+    text = next(option for option in simulate.params if option.name == "text")
+    for arguments in (["--text", "a,b"], ["--text", "a", "--text", "b"]):
+        assert simulate.make_context("simulate", ["data.csv", *arguments]).params["text"] == ["a", "b"]
+    assert text.callback(None, text, ()) is None
 
 
 def test_every_command_and_option_says_what_it_is() -> None:

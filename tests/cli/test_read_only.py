@@ -67,7 +67,7 @@ def test_a_read_only_project_can_be_looked_at(querist: list[str], locked: Path, 
     assert "wrote 20 items" in said(querist, "labels", "export", tmp_path / "out.csv", "--project", locked)
     assert sorted(locked.rglob("*")) == before
 
-    for command in (["run", "--oracle", "label"], ["ingest", tmp_path / "out.csv"]):
+    for command in (["run", "--oracle", "label"], ["ingest", tmp_path / "reviews.csv"]):
         assert "the project is read-only here" in said(querist, *command, "--project", locked, status=2)
     shutil.copy(tmp_path / "out.csv", tmp_path / "in.csv")
     text = (tmp_path / "in.csv").read_text().replace(",pos,", ",neg,")

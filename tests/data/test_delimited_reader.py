@@ -77,7 +77,7 @@ def test_tabs_part_the_fields_of_tsv(tmp_path):
     assert list(read_tsv(tmp_path / "rows.tsv", DATA)) == [Row(2, {"id": "1", "text": "a,b"})]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_unicode_files_are_recognised(tmp_path, encoding):
     assert texts(read(tmp_path, "text\nGrüße aus Köln, 東京\n".replace(", ", " ").encode(encoding))) == [
         "Grüße aus Köln 東京"
@@ -87,6 +87,30 @@ def test_unicode_files_are_recognised(tmp_path, encoding):
 def test_latin_1_is_guessed(tmp_path):
     lines = [f"Die Küche Nummer {i} ist schön groß und die Möbel gefällig" for i in range(50)]
     assert texts(read(tmp_path, "\n".join(["text", *lines]).encode("latin-1"))) == lines
+
+
+@pytest.mark.parametrize(
+    ("encodings", "line"),
+    [
+        (("cp1254", "iso8859-9"), "Şişe kırık geldi, çok üzüldüm: satıcı ilgisiz, ışıklar çalışmıyor"),
+        (("cp1250", "iso8859-2"), "Źle wykonane, ale żona jest zachwycona, dziękuję: działa jak należy"),
+        (("cp1250", "iso8859-2"), "Příšerně žluťoučký kůň, špatně zpracované, vrátil jsem do obchodu"),
+        (("cp1250",), "Őszintén szólva többet vártam tőle, gyenge minőség, későn érkezett"),
+        (("cp1251", "koi8-r"), "Не рекомендую, сломался через неделю"),
+        (("cp1253", "iso8859-7"), "Δεν το συνιστώ, χάλασε σε μία εβδομάδα"),
+        (("cp1255", "iso8859-8"), "מחיר נמוך ולכן אני לא מתלונן"),
+        (("cp1256",), "وصلت الشحنة متأخرة لكن الجودة ممتازة"),
+        (("shift_jis", "euc_jp"), "配送は遅かったが品質は素晴らしい"),
+        (("gb18030", "big5"), "我太太很高興謝謝送貨晚了"),
+        (("euc_kr",), "배송은 늦었지만 품질은 훌륭합니다"),
+        (("cp1252",), "It’s “naïve” – a café for £5 and a jalapeño, voilà"),
+        (("cp1252",), "keep it below 5 °C"),
+        (("cp1252",), "À éviter, cassé après une semaine d’été"),
+    ],
+)
+def test_the_letters_of_a_language_tell_its_encoding(tmp_path, encodings, line):
+    for encoding in encodings:
+        assert set(texts(read(tmp_path, f'text\n"{line}"\n"{line}"\n'.encode(encoding)))) == {line}, encoding
 
 
 def test_an_encoding_can_be_set(tmp_path):

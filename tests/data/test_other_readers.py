@@ -74,6 +74,25 @@ def test_parquet_gives_only_the_columns_asked_for(tmp_path):
     ]
 
 
+def test_parquet_of_one_large_row_group_does_not_lie_in_memory(tmp_path):
+    rng = np.random.default_rng(0)
+    texts = pa.array([rng.bytes(25_000).hex() for _ in range(1000)])
+    pq.write_table(
+        pa.table({"text": texts, "label": ["x"] * 1000}),
+        tmp_path / "rows.parquet",
+        write_batch_size=32,
+        compression="none",
+    )
+    assert pq.ParquetFile(tmp_path / "rows.parquet").num_row_groups == 1
+    usual, counted = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counted)
+    try:
+        assert sum(1 for _ in open_source(tmp_path / "rows.parquet", TEXT)) == 1000
+    finally:
+        pa.set_memory_pool(usual)
+    assert counted.max_memory() < 30 << 20, "the column has 48 MiB"
+
+
 def test_a_file_that_is_no_parquet_is_one_clear_error(tmp_path):
     (tmp_path / "rows.parquet").write_bytes(b"text,label\n")
     with pytest.raises(DataError, match="cannot be read as Parquet"):

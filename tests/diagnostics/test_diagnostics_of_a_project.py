@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -296,6 +297,25 @@ def test_the_command_prints_tables_and_sentences(looped: Project) -> None:
     assert "a second model tells queried items from the rest of the pool" in shown.output
     printed = CliRunner().invoke(cli, ["diagnostics", "--json", "--project", str(looped.folder)])
     assert {row["kind"] for row in json.loads(printed.output)["recorded"]} == {"diagnostics", "label_errors"}
+
+
+def test_names_do_not_turn_the_direction_of_what_the_command_prints(
+    folder: Path, tmp_path: Path, make_reviews: Callable[..., Path]
+) -> None:
+    path = make_reviews(tmp_path / "reviews.csv")
+    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "label": f"{row['label']}\u202e"} for row in rows)
+    project = Project(folder)
+    project.ingest(path)
+    project.run(rounds=1, oracle="label")
+    assert all("\u202e" in row["class"] for row in diagnostics(project)["class_balance"])
+    for verb in ("diagnostics", "checklist"):
+        shown = CliRunner().invoke(cli, [verb, "--project", str(folder)])
+        assert shown.exit_code == 0, shown.output
+        assert "\u202e" not in shown.output
 
 
 def test_the_command_says_what_to_do_in_an_empty_project(folder: Path) -> None:

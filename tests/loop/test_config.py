@@ -23,6 +23,8 @@ from querist.pipeline.template import DATA, TEMPLATE
         ({"splits": {"test": 0.6, "validation": 0.5}}, ["splits", "leave a share for the pool"]),
         ({"objective": {"budget_money": 100}}, ["needs cost_per_label"]),
         ({"data": {"text": "review"}}, ["data.text = 'review'", "list"]),
+        ({"data": {"checks": {"stars": 5}}}, ["data.checks.stars = 5: ", "list, or: ", "'number'. It means"]),
+        ({"learner": {"class_weight": 3}}, ["learner.class_weight = 3: ", "'balanced', or: ", "dictionary. It means"]),
     ],
 )
 def test_a_bad_setting_is_named_with_its_value_and_meaning(values: dict[str, object], words: list[str]) -> None:

@@ -34,6 +34,16 @@ def test_a_simulated_run_asks_trains_and_measures_each_round(project: Project) -
     assert table[-1]["value"] > 0.8
 
 
+def test_a_seed_set_outside_the_advice_is_a_warning_from_the_first_moment(project: Project, change: Change) -> None:
+    change(project.folder, "size = 20", "size = 100")
+    asked = Project(project.folder)
+    asked.run(rounds=0, until="asked", oracle="label")
+    warned = "the seed set of 100 items is "
+    assert [w.startswith(warned) for w in asked.status()["rounds"][0]["warnings"]] == [True]
+    assert warned in asked.write_summary().read_text(encoding="utf-8").partition("## Warnings")[2]
+    assert warned in asked.show_round(0)["warnings"][0]
+
+
 def test_everything_about_a_query_is_on_record(project: Project) -> None:
     project.run(rounds=1, oracle="label")
     found = project.show_round(1)
@@ -184,6 +194,21 @@ def test_new_data_joins_the_pool_without_moving_the_old(project: Project, tmp_pa
     project.run(rounds=2, oracle="label")
     assert len(project.status()["rounds"]) == 3
     assert project.ingest(tmp_path / "more.csv").added == 0, "the same file again adds nothing"
+
+
+def test_what_went_to_quarantine_stays_counted_when_more_data_come(
+    folder: Path, tmp_path: Path, make_reviews: Make
+) -> None:
+    project = Project(folder)
+    for name, first in (("one.csv", 0), ("two.csv", 60)):
+        source = make_reviews(tmp_path / name, 60, first=first)
+        with source.open("a", encoding="utf-8") as file:
+            file.write("shifted,a,b,c,d,e\n")
+        project.ingest(source)
+    data = project.status()["data"]
+    assert (data["read"], data["added"], data["quarantined"], data["groups"]) == (122, 120, 2, 120)
+    assert list(data["reasons"].values()) == [2]
+    assert "122 rows read, 120 kept, 0 repeated, 2 in quarantine" in project.write_summary().read_text(encoding="utf-8")
 
 
 def test_retraining_waits_for_enough_labels(folder: Path, reviews: Path, change: Change) -> None:

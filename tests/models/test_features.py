@@ -221,17 +221,28 @@ def test_other_settings_are_other_features(tmp_path: Path, changes: dict[str, An
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_progress_counts_items(tmp_path: Path) -> None:
+def test_progress_tells_of_each_part_as_it_begins_and_counts_items(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int | None]] = []
     make(Texts(ROOT, 2), tmp_path, progress=lambda *call: seen.append(call))
-    assert seen == [("encode", 5, 10), ("encode", 10, 10)]
+    encoder, projection = "fit the encoder", "fit the projection"
+    assert seen == [
+        (encoder, 0, None),
+        (encoder, 1, 1),
+        ("encode", 0, 10),
+        ("encode", 5, 10),
+        ("encode", 10, 10),
+        (projection, 0, None),
+        (projection, 1, 1),
+    ]
 
 
 def test_progress_of_a_slow_encoder_shows_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("querist.models.encoding.BLOCK_ROWS", 2)
     done: list[int] = []
-    features = make(Texts(ROOT, 2), tmp_path, progress=lambda what, n, total: done.append(n))
-    assert done == [2, 4, 5, 7, 9, 10]
+    features = make(
+        Texts(ROOT, 2), tmp_path, progress=lambda what, n, total: done.append(n) if what == "encode" else None
+    )
+    assert done == [0, 2, 4, 5, 7, 9, 10]
     assert features.rows(np.arange(10)).shape == (10, features.n_features)
 
 

@@ -48,6 +48,31 @@ def test_loaded_learner_gives_identical_probabilities(head: str, calibration: st
     assert dump(loaded) == dump(learner)
 
 
+@pytest.mark.parametrize(
+    ("head", "params"),
+    [
+        ("sklearn.calibration:CalibratedClassifierCV", {}),
+        ("sklearn.gaussian_process:GaussianProcessClassifier", {}),
+        ("sklearn.neighbors:KNeighborsClassifier", {"algorithm": "kd_tree"}),
+        ("sklearn.neighbors:KNeighborsClassifier", {"algorithm": "ball_tree"}),
+        ("sklearn.neural_network:MLPClassifier", {"max_iter": 5}),
+        ("sklearn.neural_network:MLPClassifier", {"max_iter": 5, "solver": "sgd"}),
+    ],
+)
+def test_a_classifier_of_scikit_learn_is_loaded_without_naming_what_it_is_made_of(
+    head: str, params: dict[str, object]
+) -> None:
+    X, y = make_data()
+    learner = ScikitLearner(head, params, 3).fit(X[:, :4], y)
+    assert np.array_equal(load(dump(learner)).predict_proba(X[:, :4]), learner.predict_proba(X[:, :4]))
+
+
+def test_neighbours_of_texts_are_loaded() -> None:
+    X, y = make_data(sparse=True)
+    learner = ScikitLearner("sklearn.neighbors:KNeighborsClassifier", {}, 3).fit(X, y)
+    assert np.array_equal(load(dump(learner)).predict_proba(X), learner.predict_proba(X))
+
+
 def test_learner_of_one_class_can_be_stored() -> None:
     X, _ = make_data()
     learner = ScikitLearner("logistic", {}, 3).fit(X, np.full(len(X), 1))

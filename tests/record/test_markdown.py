@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from querist.stages.reporting.markdown import Address, facts, table, text
+from querist.stages.reporting.words import one_line
 
 Rendered = Callable[[str], str]
 
@@ -57,6 +58,7 @@ def escapes(line: str, at: int) -> bool:
 def test_marks_that_turn_the_direction_of_writing_are_left_out() -> None:
     assert text("a\u202eb\u2066c\u200f") == "abc"
     assert text("a\x00b\x1b[31m") == r"ab\[31m"
+    assert one_line(" a\u202e\x9bb\n\u200fc\x07\t\x85d [x] ") == "ab c d [x]"
 
 
 def test_a_number_is_not_taken_for_a_list() -> None:

@@ -171,6 +171,12 @@ def test_a_rounded_figure_finds_its_row_and_an_unknown_one_the_table() -> None:
     assert found == {"0.84": "evidence-0", "1,300": "evidence-0", "7": "evidence"}
 
 
+def test_the_paragraph_is_one_line_without_marks_that_turn_the_direction_of_writing() -> None:
+    said = bullets({**sample_findings(), "project": f"{HOSTILE}\u200f\n\x9b31mred"})
+    assert said.isprintable()
+    assert "gnp.exe" in said
+
+
 def test_the_paragraph_claims_what_the_record_shows_and_no_more() -> None:
     said = bullets(sample_findings())
     assert "macro-F1 0.710 → 0.840 (95% interval 0.820 to 0.860) with 1,200 labels" in said

@@ -95,7 +95,8 @@ def show_page(page: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[OnProgress]:
-    """A callback that draws one bar per kind of work once that takes more than a second; nothing off a terminal."""
+    """A callback that draws one bar per kind of work: at once where its beginning (0 done) is told, else once it takes
+    more than a second. Nothing off a terminal."""
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
@@ -124,7 +125,7 @@ def live(project: Project, *, quiet: bool = False) -> Iterator[tuple[OnStep, OnP
     from querist.pipeline.record import round_table
 
     bars = _bars(Console())
-    with Live(Text("starting"), refresh_per_second=8, transient=True) as screen:
+    with Live(Group(Text("starting"), bars), refresh_per_second=8, transient=True) as screen:
 
         def on_step(number: int, name: str, status: str) -> None:
             state = Text(f"round {number}: {name.replace('_', ' ')} {status}", style="cyan")
@@ -155,13 +156,13 @@ def _update(bars: Any) -> OnProgress:
 
     def update(what: str, done: int, total: int | None) -> None:
         now = time.monotonic()
-        if now - started.setdefault(what, now) < SLOW_SECONDS:
+        if done and what not in drawn and now - started.setdefault(what, now) < SLOW_SECONDS:
             return
         if drawn.get(what) not in bars.task_ids:
             drawn[what] = bars.add_task(what, total=total)
         bars.update(drawn[what], completed=done, total=total)
         if total is not None and done >= total:
             bars.remove_task(drawn.pop(what))
-            started.pop(what)
+            started.pop(what, None)
 
     return update

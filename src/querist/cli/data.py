@@ -55,10 +55,8 @@ def snapshot() -> None:
 def list_(folder: Path, as_json: bool) -> None:
     """List the project's snapshots, oldest first."""
     from querist.pipeline.project import Project
-    from querist.store.models import list_snapshot_reports
 
-    with Project(folder).ledger.begin() as tx:
-        found = list_snapshot_reports(tx)
+    found = Project(folder).snapshots()
     if as_json:
         console.print_json(found)
         return
@@ -91,14 +89,19 @@ def config() -> None:
 
 @config.command()
 @project_option
-def check(folder: Path) -> None:
+@json_option
+def check(folder: Path, as_json: bool) -> None:
     """Check querist.toml: settings, names of parts, metric."""
     from querist.pipeline.doctor import check_settings
     from querist.pipeline.project import Project
 
     project = Project(folder)
     check_settings(project.settings)
-    click.echo(f"{project.folder / 'querist.toml'} is valid")
+    path = project.folder / "querist.toml"
+    if as_json:
+        console.print_json({"file": str(path), "valid": True})
+    else:
+        click.echo(f"{path} is valid")
 
 
 @config.command()

@@ -27,6 +27,7 @@ def diagnostics(label_errors: bool, folder: Path, as_json: bool) -> None:
     from querist.pipeline.evaluation.diagnose import record_diagnostics, record_label_errors
     from querist.pipeline.evaluation.diagnostics import diagnostics as find
     from querist.pipeline.project import Project
+    from querist.stages.reporting.words import one_line
 
     project = Project(folder)
     with console.progress() as progress:
@@ -51,10 +52,10 @@ def diagnostics(label_errors: bool, folder: Path, as_json: bool) -> None:
             console.show(make(rows))
     for sentence in [found["label_errors_sentence"], *(found[p] and found[p]["sentence"] for p in SENTENCES)]:
         if sentence:
-            click.echo(sentence)
+            click.echo(one_line(sentence))
     for warning in found["warnings"]:
         if warning["kind"] != "label_errors":  # said above
-            click.echo(f"warning: {warning['sentence']}")
+            click.echo(one_line(f"warning: {warning['sentence']}"))
 
 
 def _ends(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -94,9 +95,11 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from querist.stages.reporting.words import one_line
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at, name in enumerate(names):
         table.add_column(name, justify="left" if at == 0 else "right")
     for row in rows:
-        table.add_row(*map(Text, row))  # no markup in a name
+        table.add_row(*(Text(one_line(cell)) for cell in row))  # no markup in a name
     return table

@@ -29,6 +29,7 @@ def labels() -> None:
     help="Where --holdout draws from: test, for evaluation, or validation, for calibration.  [default: test]",
 )
 @project_option
+@json_option
 def export(
     file: Path,
     number: int | None,
@@ -37,6 +38,7 @@ def export(
     holdout: int | None,
     split: str | None,
     folder: Path,
+    as_json: bool,
 ) -> None:
     """Write a round's queries, with their labels so far, to FILE; or with --all what was answered, one row each.
 
@@ -49,7 +51,9 @@ def export(
     count = Project(folder).export_labels(
         file, round=number, holdout=holdout, split=split, format=kind, answers=answers
     )
-    if kind in WORKSHEETS and not answers:
+    if as_json:
+        console.print_json({"file": str(file), "format": kind, "written": count})
+    elif kind in WORKSHEETS and not answers:
         click.echo(f"wrote {count} items to {file}; where `label` is empty, fill it, or put yes into `skip`")
     else:
         click.echo(f"wrote {count} {'tasks' if kind == 'label-studio' else 'answers'} to {file}")

@@ -155,6 +155,7 @@ def checklist(strict: bool, folder: Path, as_json: bool) -> None:
 
     from querist.pipeline.project import Project
     from querist.pipeline.reporting.checklist import checklist as judge
+    from querist.stages.reporting.words import one_line
 
     found = judge(Project(folder))
     if as_json:
@@ -165,7 +166,7 @@ def checklist(strict: bool, folder: Path, as_json: bool) -> None:
             table.add_column(name)
         for row in found:
             state = Text(row["state"], style=COLORS[row["state"]])
-            table.add_row(state, Text(row["line"]), Text(row["evidence"]), Text(row["link"]))
+            table.add_row(state, Text(row["line"]), *(Text(one_line(row[name])) for name in ("evidence", "link")))
         console.show(table)
     if strict and any(row["state"] == "red" for row in found):
         raise SystemExit(1)

@@ -9,26 +9,31 @@ import click
 from click.core import ParameterSource
 
 from querist.cli import console
-from querist.cli.loop import project_option
+from querist.cli.loop import json_option, project_option
 from querist.cli.serve import check_installed, start_server
 from querist.core.errors import SettingError
 
 
-def names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
-    """`a,b,c` as a list."""
-    return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
+def names(context: click.Context, parameter: click.Parameter, value: str | tuple[str, ...]) -> list[str] | None:
+    """`a,b,c`, or the option several times, as a list; None where it was not given."""
+    if value == ():
+        return None
+    parts = ",".join([value] if isinstance(value, str) else value).split(",")
+    return [part.strip() for part in parts if part.strip()]
 
 
 @click.command()
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("--id", metavar="COLUMN", help="Column with a unique id.  [default: the content names the item]")
-@click.option("--text", callback=names, metavar="A,B", help="Text columns.")
+@click.option("--text", multiple=True, callback=names, metavar="A,B", help="Text columns.")
 @click.option("--image", metavar="COLUMN", help="Image column.")
-@click.option("--numeric", callback=names, metavar="A,B", help="Numeric columns.")
-@click.option("--categorical", callback=names, metavar="A,B", help="Categorical columns.")
+@click.option("--numeric", multiple=True, callback=names, metavar="A,B", help="Numeric columns.")
+@click.option("--categorical", multiple=True, callback=names, metavar="A,B", help="Categorical columns.")
 @click.option("--label", default="label", show_default=True, help="Label column.")
 @click.option("--split-column", metavar="COLUMN", help="Column with pool and test.  [default: drawn by content]")
-@click.option("--context", callback=names, metavar="A,B", help="Columns that are kept but not learned from.")
+@click.option(
+    "--context", multiple=True, callback=names, metavar="A,B", help="Columns that are kept but not learned from."
+)
 @click.option("--learner", default="auto", show_default=True, help="Learner by name.")
 @click.option(
     "--strategies",
@@ -129,9 +134,11 @@ def show_comparison(found: dict[str, Any]) -> None:
 @click.option("--serve", "by_hand", is_flag=True, help="Label by hand: serve the labeling page on the demo.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65_535), help="Port of the page.")
 @click.option("--open", "browser", is_flag=True, help="With --serve: open the page in the browser.")
-def demo(folder: Path | None, images: bool, by_hand: bool, port: int, browser: bool) -> None:
+@json_option
+def demo(folder: Path | None, images: bool, by_hand: bool, port: int, browser: bool, as_json: bool) -> None:
     """Run the whole loop on real data, with a simulated annotator, and compare it with random sampling."""
-    from querist.pipeline.demo import prepare, prepare_for_people
+    from querist.pipeline.demo import compare, prepare, prepare_for_people
+    from querist.pipeline.demo import run as run_demo
 
     if by_hand:
         check_installed()
@@ -140,13 +147,17 @@ def demo(folder: Path | None, images: bool, by_hand: bool, port: int, browser: b
         start_server(project, port=port, browser=browser)
         return
     folder = folder or Path("querist-demo")
+    if as_json:
+        with console.progress() as progress:
+            console.print_json(run_demo(folder, images=images, progress=progress))
+        return
     with console.progress() as progress:
         project, rounds = prepare(folder, images=images, progress=progress)
     with console.live(project) as (on_step, live_progress):
         outcome = project.run(rounds=rounds, oracle="label", on_step=on_step, progress=live_progress)
     click.echo(f"{outcome.status}: {outcome.reason}\n")
     with console.progress() as progress:
-        comparison = project.simulate(rounds=rounds, repeats=3, progress=progress)
+        comparison = compare(project, rounds, progress=progress)
     show_curves(comparison, project.settings.objective.metric)
     click.echo(f"\nsummary: {project.write_summary(comparison)}")
 

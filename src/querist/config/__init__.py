@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +29,8 @@ from querist.config.section import Section
 from querist.core.errors import DataError, SettingError, UnknownName
 
 FILE_NAME = "querist.toml"
+FORM = re.compile(r"(list|dict|literal)\[.*\]|str|int|float|bool")
+"""What pydantic puts into the path of an error to tell the forms of a union apart."""
 
 
 class Settings(Section):
@@ -72,7 +76,7 @@ def parse(values: dict[str, Any], *, origin: str = "settings") -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingError("\n".join(_explain(e, origin) for e in error.errors())) from None
+        raise SettingError("\n".join(_explain(e, origin) for e in _by_setting(error.errors()))) from None
 
 
 def load(path: Path) -> Settings:
@@ -88,6 +92,19 @@ def load(path: Path) -> Settings:
 
 def sections() -> dict[str, type[Section]]:
     return {name: type(field.default) for name, field in Settings.model_fields.items()}
+
+
+def _by_setting(errors: Iterable[Any]) -> Iterable[Any]:  # Any: pydantic's ErrorDetails
+    """One error for each value, whatever forms it might have had: pydantic tells one for each form of a union."""
+    found: dict[tuple[str, ...], Any] = {}
+    for error in errors:
+        place, form = tuple(str(part) for part in error["loc"]), FORM.fullmatch
+        name = (*place[:2], *(part for part in place[2:] if not form(part)))
+        if len(name) < len(place) and name in found:
+            found[name]["msg"] += f", or: {error['msg']}"
+        else:
+            found[name] = {**error, "loc": name}
+    return found.values()
 
 
 def _explain(error: Any, origin: str) -> str:  # Any: pydantic's ErrorDetails

@@ -21,7 +21,7 @@ BLOCK_ROWS = 8_192
 WORTH_A_PROCESS = 20_000
 """Items below which starting worker processes costs more than it saves."""
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int | None], None]
 
 
 def folder_of(cache: Path, encoder: Encoder, *, name: str, params: Mapping[str, Any], seed: int, root_id: str) -> Path:
@@ -60,6 +60,8 @@ def encode_shards(
     todo = [shard for shard in snapshot.shards if OnDisk.find(folder / shard.sha256) is None]
     total = sum(shard.rows for shard in snapshot.shards)
     done = total - sum(shard.rows for shard in todo)
+    if progress and todo:
+        progress("encode", 0, total)
     for rows in _encode_all(todo, snapshot, encoder, folder, jobs):
         done += rows
         if progress:

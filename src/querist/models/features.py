@@ -169,9 +169,14 @@ def build(
     pool = np.flatnonzero(root_pool(snapshot))
     if len(pool) == 0:
         raise DataError(f"snapshot {snapshot.root_id} holds no pool item to learn features from; ingest more data")
+    told = progress or (lambda what, done, total: None)
+    told("fit the encoder", 0, None)
     fitted, folder = fit_encoder(encoder, params, snapshot, cache=cache, seed=seed)
+    told("fit the encoder", 1, 1)
     parts = encode_shards(snapshot, fitted, folder, jobs=jobs, progress=progress)
     path = folder / "projection.npz"
     if not path.exists():
+        told("fit the projection", 0, None)
         save_arrays(path, Features(parts).fit_projection(pool, stream(seed, "projection")).state())
+        told("fit the projection", 1, 1)
     return Features(parts, projection=Projection.restore(load_arrays(path)), space=folder.name)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import asdict
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from querist.config import FILE_NAME
 from querist.core.errors import MissingExtra
 from querist.pipeline.project import Progress, Project
 
 ROUNDS = 5
+REPEATS = 3
 
 REVIEWS = """\
 [project]
@@ -135,6 +138,21 @@ def prepare(folder: Path, *, images: bool, progress: Progress | None = None) -> 
     project = Project(folder)
     project.ingest(_digits(project.folder) if project.settings.data.kind == "image" else _reviews(), progress=progress)
     return project, ROUNDS
+
+
+def run(folder: Path, *, images: bool, progress: Progress | None = None) -> dict[str, Any]:
+    """As `Project.demo` says."""
+    project, rounds = prepare(folder, images=images, progress=progress)
+    outcome = project.run(rounds=rounds, oracle="label", progress=progress)
+    comparison = compare(project, rounds, progress=progress)
+    summary = project.write_summary(comparison)
+    kept = {name: comparison[name] for name in ("n_pool", "n_test", "full", "summary")}
+    return {**asdict(outcome), "comparison": kept, "summary": str(summary)}
+
+
+def compare(project: Project, rounds: int, *, progress: Progress | None = None) -> dict[str, Any]:
+    """What the strategy is worth on these data, against random sampling."""
+    return project.simulate(rounds=rounds, repeats=REPEATS, progress=progress)
 
 
 def _reviews() -> Path:

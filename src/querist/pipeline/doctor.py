@@ -14,7 +14,7 @@ from typing import Literal
 from querist import plugins
 from querist.config import FILE_NAME, Settings
 from querist.core.errors import QueristError, SettingError, UnknownName
-from querist.pipeline.project import Project
+from querist.pipeline.project import Project, encoder_params
 
 REQUIRED = ("numpy", "scipy", "scikit-learn", "pyarrow", "sqlalchemy", "pydantic", "skops")
 EXTRAS = {
@@ -60,6 +60,7 @@ def examine(folder: Path) -> list[Check]:
 
 def check_settings(settings: Settings) -> None:
     """Raises SettingError for data, storage, a plugin, step or metric that cannot be had, before anything runs."""
+    from querist.models.encoders.make import make_encoder
     from querist.models.learners import resolve as resolve_learner
     from querist.snapshots.folder import check_url
     from querist.stages.evaluation.metrics import bounds, check
@@ -96,7 +97,9 @@ def check_settings(settings: Settings) -> None:
     learner = settings.learner
     if not settings.data.classes:
         learner = learner.model_copy(update={"class_weight": None})
-    make_learner(resolve_learner(learner, settings.data.kind), learner, settings.data.classes or ("a", "b"), seed=0)
+    spec = resolve_learner(learner, settings.data.kind)
+    make_learner(spec, learner, settings.data.classes or ("a", "b"), seed=0)
+    make_encoder(spec.encoder, encoder_params(spec, settings, settings.data.kind))
     for name in settings.query.measures:
         plugins.find("label_measures" if several else "measures", name)
 

@@ -15,14 +15,13 @@ import numpy as np
 from querist.config import Settings
 from querist.core.errors import DataError, SettingError
 from querist.core.label_sets import LabelSets
-from querist.pipeline.exchange.intake import Intake, Progress, stored_schema, take_in
+from querist.pipeline.exchange.intake import Intake, Opened, Progress, open_rows, stored_schema, take_in
 from querist.snapshots import SPLITS, Manifest, ShardWriter, Snapshot, location, write_manifest
 from querist.snapshots.folder import Folder
 from querist.stages.preprocessing.groups import Groups, conflicts, n_near_duplicates
 from querist.stages.preprocessing.splits import Assignment, assign
 from querist.stages.preprocessing.steps import declare, resolve
 from querist.stages.raw_data.rows import Row
-from querist.stages.raw_data.sources import checked, open_source
 
 STAGING = ".ingest"
 TELLING_SHARE = 0.01
@@ -58,7 +57,7 @@ class IngestReport:
 
 
 def ingest(
-    source: Path | Iterable[Row],
+    source: Path | Iterable[Row] | Opened,
     settings: Settings,
     *,
     base: Path,
@@ -82,8 +81,7 @@ def ingest(
     if old is not None:
         _require_same(old.manifest, draft)
     last, (old, torn) = old, _whole(old, folder)
-    name = source.name if isinstance(source, Path) else "rows"
-    rows = open_source(source, data) if isinstance(source, Path) else checked(source, data, "the data")
+    name, rows = source if isinstance(source, Opened) else open_rows(source, settings)
     staging = base / STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -256,9 +254,20 @@ def _require_same(parent: Manifest, draft: Json) -> None:
         found = getattr(parent, part)
         if found != wanted or (isinstance(found, dict) and list(found) != list(wanted)):
             raise SettingError(
-                f"snapshot {parent.id} was made with another {part} ({found}) than the settings now say ({wanted}); "
-                "set them back, or start a new project for a new root"
+                f"snapshot {parent.id} was made with another {part} ({_told(found)}) than the settings now say "
+                f"({_told(wanted)}); set them back, or start a new project for a new root"
             )
+
+
+def _told(part: Any) -> str:  # Any: what a manifest holds of the kind, the columns or the steps
+    """text string, c.price string; or unicode 1, urls 1 (token='[url]'), with the version of each step."""
+    if isinstance(part, dict):
+        return ", ".join(f"{name} {kind}" for name, kind in part.items())
+    if not isinstance(part, list):
+        return str(part)
+    given = [", ".join(f"{key}={value!r}" for key, value in step["settings"].items()) for step in part]
+    named = [f"{step['name']} {step['version']}" for step in part]
+    return ", ".join(f"{name} ({values})" if values else name for name, values in zip(named, given, strict=True))
 
 
 def _warnings(intake: Intake, manifest: Manifest, settings: Settings) -> list[str]:

@@ -95,6 +95,15 @@ class Project:
         create(Path(folder), kind)
         return cls(folder)
 
+    @classmethod
+    def demo(cls, folder: str | Path = "querist-demo", *, images: bool = False) -> dict[str, Any]:
+        """Runs the whole loop on real data with a simulated annotator, or goes on with it, and compares it with random
+        sampling: an Outcome's fields, "comparison" and the path of the "summary".
+        """
+        from querist.pipeline.demo import run
+
+        return run(Path(folder), images=images)
+
     def doctor(self) -> list[Any]:
         """Checks of the installation and of this project: a name, a state (fine, optional, wrong) and a detail each."""
         from querist.pipeline.doctor import examine
@@ -117,14 +126,16 @@ class Project:
         return self._ingest(rows_of(X, y, **columns), progress)
 
     def _ingest(self, source: Any, progress: Progress | None) -> Any:  # Any: a path or rows
+        from querist.pipeline.exchange.intake import open_rows
         from querist.pipeline.ingest import ingest
         from querist.store.models import add_snapshot, current_snapshot
 
+        opened = open_rows(source, self.settings)  # first, so that a mistake leaves not even an empty ledger
         with self._lock():
             with self.ledger.read() as tx:
                 parent = current_snapshot(tx)
             report = ingest(
-                source,
+                opened,
                 self.settings,
                 base=self.folder,
                 parent=parent,
@@ -236,6 +247,13 @@ class Project:
         from querist.pipeline.evaluation.savings import savings
 
         return savings(self)
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """What each ingest that added items has read and found (an IngestReport's fields, and when), oldest first."""
+        from querist.store.models import list_snapshot_reports
+
+        with self.ledger.read() as tx:
+            return list_snapshot_reports(tx)
 
     def verify_snapshot(self, id: str | None = None) -> list[str]:
         """Problems found in the stored bytes of a snapshot; empty when every byte is as it was written."""

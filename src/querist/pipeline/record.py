@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,12 +56,16 @@ def round_table(project: Project) -> list[dict[str, Any]]:
                 "spent": dict(evaluated.result["spent"]) if evaluated else None,
                 "seconds": round(seconds, 3),
                 "seconds_learner": round(learner, 3),
-                "warnings": list(evaluated.result["warnings"]) if evaluated else [],
+                "warnings": warnings_of(own.values()),
                 "learner_changes": changes[r.round],
                 "note": r.note,
             }
         )
     return table
+
+
+def warnings_of(steps: Iterable[Done]) -> list[str]:
+    return [warning for step in steps for warning in step.result.get("warnings", ())]
 
 
 def trained_in(steps: Sequence[Done]) -> dict[str, int]:
@@ -95,7 +99,7 @@ def status(project: Project) -> dict[str, Any]:
         "state": state,
         "reason": reason,
         "snapshot": ingests[-1]["snapshot"] if ingests else None,
-        "data": {k: v for k, v in ingests[-1].items() if k != "quarantine"} if ingests else None,
+        "data": taken_in(ingests),
         "metric": objective.metric,
         "goal": objective.goal,
         "value": last["value"] if last else None,
@@ -106,6 +110,15 @@ def status(project: Project) -> dict[str, Any]:
         "rounds": table,
         "digest": project.digest(),
     }
+
+
+def taken_in(ingests: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the newest ingest reports of the snapshot, and the rows of all ingests together; None before the first."""
+    if not ingests:
+        return None
+    rows = {name: sum(one[name] for one in ingests) for name in ("read", "added", "repeated", "quarantined")}
+    reasons = sum((Counter(one["reasons"]) for one in ingests), Counter[str]())
+    return {**{k: v for k, v in ingests[-1].items() if k != "quarantine"}, **rows, "reasons": dict(reasons)}
 
 
 def state_of(project: Project, *, has_data: bool, missing: Mapping[int, int]) -> tuple[str, str]:

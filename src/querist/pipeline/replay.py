@@ -158,6 +158,8 @@ def in_parallel(
 
     jobs = min(jobs or cpu_count(), len(work))
     done: list[Any] = []
+    if progress:
+        progress(what, 0, len(work))
     try:
         with parallel_config("loky", inner_max_num_threads=1):
             for found in Parallel(n_jobs=jobs, return_as="generator")(work):

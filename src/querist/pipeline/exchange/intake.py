@@ -7,25 +7,42 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from querist.config import Settings
 from querist.config.data import DataSettings
 from querist.core.hashing import key64
 from querist.snapshots import Snapshot
 from querist.stages.preprocessing.groups import Keys, group_keys
 from querist.stages.preprocessing.seen import SeenKeys, Values
-from querist.stages.preprocessing.steps import Step, apply
+from querist.stages.preprocessing.steps import Step, apply, resolve
 from querist.stages.raw_data.items import Item, item_builder, model_columns
 from querist.stages.raw_data.rows import BadRow, Row, refuse
+from querist.stages.raw_data.sources import checked, open_source
 
 BLOCK_ROWS = 8192
 BLOCK_BYTES = 32 << 20
 
 Progress = Callable[[str, int, int | None], None]
+
+
+class Opened(NamedTuple):
+    """The rows of a source that is seen to have the columns asked for."""
+
+    name: str
+    rows: Iterable[Row | BadRow]
+
+
+def open_rows(source: Path | Iterable[Row], settings: Settings) -> Opened:
+    """Raises DataError or SettingError where an ingest of the source could not begin; nothing is written by then."""
+    resolve(settings.preprocessing, settings.data.kind)
+    if isinstance(source, Path):
+        return Opened(source.name, open_source(source, settings.data))
+    return Opened("rows", checked(source, settings.data, "the data"))
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ def _holdout(project: Project, taken: NDArray[np.int64], arrays: Mapping[str, An
     asked[taken] = True
     trained[arrays.get("pool_positions", [])] = True
     return {
+        "items": len(held),
         "holdout": int((held & project.snapshot.primary()).sum()),
         "asked_positions": int(asked.sum()),
         "trained_positions": int(trained.sum()),

@@ -15,7 +15,7 @@ from querist.pipeline.deploy.deploying import served
 from querist.pipeline.evaluation.diagnostics import diagnostics
 from querist.pipeline.evaluation.quality import quality
 from querist.pipeline.evaluation.savings import savings
-from querist.pipeline.record import state_of
+from querist.pipeline.record import state_of, taken_in
 from querist.pipeline.reporting import conclusions
 from querist.pipeline.reporting.batches import batches, effort_of, labels, people
 from querist.pipeline.reporting.boxes import boxes
@@ -76,7 +76,7 @@ def _findings(project: Project, since: Since, page: str | None) -> dict[str, Any
             "state": state,
             "reason": reason,
             "snapshot": ingests[-1]["snapshot"] if ingests else None,
-            "data": {k: v for k, v in ingests[-1].items() if k != "quarantine"} if ingests else None,
+            "data": taken_in(ingests),
             "missing": sum(missing.values()),
             "answers": asked.labels,
             "spent": vars(spent),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from querist.config import Settings
 from querist.pipeline.conditions import Conditions, conditions, deciding, settings_by_key
-from querist.pipeline.record import learner_changes, trained_in
+from querist.pipeline.record import learner_changes, trained_in, warnings_of
 from querist.stages.human_labeling.step import standing
 from querist.stages.retraining.step import TRIGGER
 from querist.store.analyses import list_analyses
@@ -129,7 +129,7 @@ def _round(tx: Tx, whole: Whole, number: int) -> dict[str, Any]:
         "answers": {"first": times[0] if times else None, "last": times[-1] if times else None},
         "n_labels": results.get("human_labeling", {}).get("n_labels"),
         "evaluated_at": evaluated.started_at if evaluated else None,
-        "warnings": list(results.get("evaluation", {}).get("warnings", [])),
+        "warnings": warnings_of(steps),
         "stop": stop["reason"] if stop else None,
         "settings_in_force": in_force,
         "settings_set": {name: value for name, _, value in differing(DEFAULTS, in_force)} if in_force else {},

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from querist.core.errors import QueristError
 from querist.core.hashing import sha256
 from querist.pipeline.conditions import settings_by_key
-from querist.pipeline.record import learner_changes, trained_in
+from querist.pipeline.record import learner_changes, trained_in, warnings_of
 from querist.pipeline.reporting.query_points import query_points
 from querist.step import OnLoss
 from querist.store.ledger import Tx
@@ -190,8 +190,8 @@ def _scores(asked: Sequence[Query]) -> dict[str, list[float]]:
 
 def _as_text(record: Record, round: int) -> str:
     """A round in Markdown, without a word of its items."""
-    opened, evaluated = record.rounds[round], record.steps[round]["evaluation"].result
-    lines = [f"strategy {opened.strategy}", opened.note, *record.changes.get(round, ()), *evaluated["warnings"]]
+    opened, warnings = record.rounds[round], warnings_of(record.steps[round].values())
+    lines = [f"strategy {opened.strategy}", opened.note, *record.changes.get(round, ()), *warnings]
     lines += [f"{name} = {value:.6g}" for name, value in opened.thresholds.items()]
     lines += [f"model {model.version}, {model.n_labels} labels" for model in record.models.get(round, ())]
     lines += [f"querist {opened.code_version}, snapshot {opened.snapshot}, settings {opened.settings}"]

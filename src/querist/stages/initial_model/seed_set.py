@@ -34,7 +34,7 @@ def seed_size(settings: SeedSettings, n_pool: int) -> tuple[int, str | None]:
         return size, None
     return size, (
         f"the seed set of {size} items is {share:.2%} of the pool of {n_pool}; {low:.0%} to {high:.0%} is the usual "
-        f"advice ({round(low * n_pool)} to {round(high * n_pool)} items)."
+        f"advice ({round(low * n_pool)} to {round(high * n_pool)} items)"
     )
 
 

@@ -38,6 +38,7 @@ class SeedInputs:
 class SeedOutputs:
     asked: Asked
     queries: list[Query]
+    warnings: list[str]
 
 
 class SeedSet:
@@ -73,18 +74,18 @@ class SeedSet:
             embed=lambda indices: ctx.features.embed(positions[indices]),
             rng=stream(ctx.settings.project.seed, ctx.round, self.NAME),
         )
-        known = f"; {inputs.n_known} labels came with the data" if inputs.n_known else ""
-        note = " ".join(filter(None, [chosen.note + known, warning]))
+        note = chosen.note + (f" {inputs.n_known} labels came with the data." if inputs.n_known else "")
         asked = Asked(
             positions[chosen.indices], None, [], None, f"seed_set:{settings.draw}", None, chosen.thresholds, note
         )
-        return SeedOutputs(asked, build_queries(asked, ctx))
+        return SeedOutputs(asked, build_queries(asked, ctx), [warning] if warning else [])
 
     def keep(self, outputs: SeedOutputs, ctx: Context) -> SeedOutputs:
         return replace(outputs, queries=keep_images(outputs.queries, ctx))
 
     def write(self, tx: Tx, kept: SeedOutputs, ctx: Context) -> StepResult:
-        return write_round(tx, kept.asked, kept.queries, ctx)
+        opened = write_round(tx, kept.asked, kept.queries, ctx)
+        return replace(opened, values={**opened.values, "warnings": kept.warnings} if kept.warnings else opened.values)
 
     def _labels(self, positions: Indices, ctx: Context) -> Codes | None:
         """Classes to balance by: only a simulation knows them before asking. Of several the rarest counts."""

@@ -22,13 +22,8 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-MORE_CHAOS = 0.1
-"""A decoding this much worse than the best, on charset_normalizer's scale from 0 to 1, is not the right one."""
-OTHER_CODE_PAGES = frozenset(
-    {"Croatian", "Czech", "Estonian", "Hungarian", "Lithuanian", "Polish", "Romanian", "Slovak", "Slovene", "Turkish"}
-    | {"Vietnamese"}
-)
-"""Languages in Latin letters, some of which cp1252 lacks."""
+NEARLY_AS_LIKELY = 0.8
+"""Share of the best guess's confidence with which cp1252 is taken: most that looks odd is Western text with signs."""
 log = logging.getLogger(__name__)
 
 
@@ -57,12 +52,15 @@ def is_broken(text: str) -> bool:
 
 
 def detect_encoding(source: Path) -> str:
-    """Byte order mark, else UTF-8 if the first megabyte is (nearly) that, else a guess, which is logged."""
+    """Byte order mark, else UTF-16 or UTF-8 if the first megabyte is (nearly) that, else a guess, which is logged."""
     with _open_bytes(source) as file:
         sample = file.read(SAMPLE_BYTES)
     for mark, name in BYTE_ORDER_MARKS:
         if sample.startswith(mark):
             return name
+    zeros = {"utf-16-le": sample[1::2].count(0), "utf-16-be": sample[::2].count(0)}
+    if max(zeros.values()) > len(sample) / 4:  # every other byte of most letters is 0 there
+        return max(zeros, key=zeros.__getitem__)
     if _is_utf8(sample):
         return "utf-8"
     guess = _guess(sample)
@@ -79,18 +77,17 @@ def _is_utf8(sample: bytes) -> bool:
 
 
 def _guess(sample: bytes) -> str:
-    """The likeliest encoding; cp1252 where that is about as likely, since Western text makes sense in many others."""
-    from charset_normalizer import from_bytes
+    """The likeliest encoding; cp1252 where that is about as likely, or where a single sign is all there is to go by."""
+    from chardet import EncodingEra, detect_all
 
-    telling = b"\n".join(line for line in sample.splitlines() if not line.isascii())
-    guesses = from_bytes(telling[:GUESS_BYTES])
-    best = guesses.best()
-    western = next((guess for guess in guesses if "cp1252" in guess.could_be_from_charset), None)
-    if best is None:
+    telling = b"\n".join(line for line in sample.splitlines() if not line.isascii())[:GUESS_BYTES]
+    if len({byte for byte in telling if byte > 127}) < 2:
         return "cp1252"
-    if western and western.chaos < best.chaos + MORE_CHAOS and western.language not in OTHER_CODE_PAGES:
-        return "cp1252"
-    return best.encoding
+    guesses = detect_all(telling, encoding_era=EncodingEra.MODERN_WEB | EncodingEra.LEGACY_ISO)
+    likely = {str(guess["encoding"]): guess["confidence"] for guess in guesses if guess["encoding"] is not None}
+    best = max(likely, key=likely.__getitem__, default="cp1252")
+    western = likely.get("Windows-1252", 0.0)
+    return "cp1252" if western >= NEARLY_AS_LIKELY * likely.get(best, 0.0) else best.lower()
 
 
 def _open_bytes(source: Path) -> BinaryIO:

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from querist.stages.reporting.linked import whole
-from querist.stages.reporting.words import count, figure, hours, money, named, percent
+from querist.stages.reporting.words import count, figure, hours, money, named, one_line, percent
 
 
 def bullets(found: Mapping[str, Any]) -> str:
     """Only figures of the record; what cannot be told is not claimed."""
+    return one_line(_bullets(found))
+
+
+def _bullets(found: Mapping[str, Any]) -> str:
     status, objective, verdict = found["status"], found["objective"], found["savings"]["verdict"]
     first, last = status["first"], status["last"]
     if last is None:

@@ -72,6 +72,7 @@ class Evidence:
     several_labels: bool = False
     dashboards: Sequence[str] = ()
     dashboard_current: str | None = None
+    items: int = 0
     holdout: int = 0
     asked_positions: int = 0
     trained_positions: int = 0
@@ -219,6 +220,8 @@ def _dashboard(e: Evidence) -> Line:
 def _untouched(e: Evidence) -> Line:
     line = "Holdout never touched"
     if not e.holdout:
+        if not e.items:
+            return Line(line, "amber", "there is no data yet, and so no holdout; ingest some", "querist ingest FILE")
         return Line(line, "amber", "there is no holdout; set splits.test and ingest the data anew", "querist.toml")
     if e.touched:
         evidence = f"{e.touched:,} of {e.holdout:,} holdout items were asked, labeled as pool items, or trained on"

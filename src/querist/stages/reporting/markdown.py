@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from querist.stages.reporting.words import interval, named, printable
+from querist.stages.reporting.words import interval, named, one_line
 
-# A line break would end a table's row, and marks that turn the direction of writing make text look like another.
-_BREAKS = re.compile("[\\s\x85\u2028\u2029]+")
-_TURNS = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _PLAIN = re.compile(r"(?!\d+[.)](?:\s|$))(?!.*www)[A-Za-z0-9](?:[A-Za-z0-9 ,.;%()-]*[A-Za-z0-9.%)])?", re.IGNORECASE)
 """Most cells of a page: nothing in them to look after."""
 _MARKS = re.compile(
@@ -31,8 +28,7 @@ def text(value: object) -> str:
         return f"<{given}>"
     if _PLAIN.fullmatch(given):
         return given
-    line = _TURNS.sub("", _BREAKS.sub(" ", printable(given))).strip()
-    return _MARKS.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", line)
+    return _MARKS.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", one_line(given))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

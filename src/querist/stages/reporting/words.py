@@ -5,12 +5,23 @@ from __future__ import annotations
 import re
 
 UNKNOWN = "cannot tell yet"
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+# A line break would end a table's row, and marks that turn the direction of writing make text look like another.
+_BREAKS = re.compile("[\\s\x85\u2028\u2029]+")
+_TURNS = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 def printable(text: str) -> str:
     """Without characters that XML, and so SVG and slides, cannot hold, and those that turn the direction of writing."""
     return _UNPRINTABLE.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """As a terminal or a cell shows it: without line breaks, controls, and marks that make text look like another."""
+    return _TURNS.sub("", _BREAKS.sub(" ", printable(text))).strip()
 
 
 def count(value: float | None) -> str:
