@@ -23,7 +23,9 @@ class MiniLM:
 
         path = next(file for file in files(PACKAGE) or () if file.suffix == ".onnx")
         options = SessionOptions()
-        options.intra_op_num_threads = 1  # threads that wait for work burn the core that the server needs
+        options.intra_op_num_threads = 2
+        # Threads that spin while they wait for work burn the core that the server needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = InferenceSession(str(path.locate()), options, providers=["CPUExecutionProvider"])
 
     def fit(self, blocks: Iterable[Mapping[str, Any]], *, rng: np.random.Generator) -> Self:
