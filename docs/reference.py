@@ -132,6 +132,7 @@ def members(name: str, owner: type) -> Iterable[str]:
         doc = inspect.getdoc(getattr(owner, member))
         if member.startswith("_"):
             continue
+        found = found.__func__ if isinstance(found, classmethod) else found
         if inspect.isfunction(found):
             yield "\n".join([f"### `{name}.{member}`\n", code(member, found), *([f"{doc}\n"] if doc else [])])
         elif doc and not inspect.ismethod(found):
@@ -139,7 +140,7 @@ def members(name: str, owner: type) -> Iterable[str]:
 
 
 def code(name: str, value: Callable[..., Any]) -> str:
-    """The signature as Python, one parameter a line when it is long; functions by name, no self."""
+    """The signature as Python, one parameter a line when it is long; functions by name, no self or cls."""
     signature, shown = inspect.signature(value), []
     for p in signature.parameters.values():
         if p.kind is p.KEYWORD_ONLY and "*" not in shown:
@@ -147,7 +148,7 @@ def code(name: str, value: Callable[..., Any]) -> str:
         default = Bare(p.default.__name__) if callable(p.default) and p.default is not p.empty else p.default
         annotation = Bare(p.annotation) if isinstance(p.annotation, str) else p.annotation
         shown.append(str(p.replace(annotation=annotation, default=default)))
-    shown = shown[1:] if shown[:1] == ["self"] else shown
+    shown = shown[1:] if shown[:1] in (["self"], ["cls"]) else shown
     returned = "" if inspect.isclass(value) else f" -> {signature.return_annotation}"
     line = f"{name}({', '.join(shown)}){returned}"
     if len(line) > 100:

@@ -278,3 +278,21 @@ def test_ranked_batch_without_labels_starts_with_the_most_representative_item():
 def test_the_grain_is_a_power_of_two_and_never_zero():
     assert grain_of(1.0) == grain_of(1.9) == 2.0**-16
     assert grain_of(0.0) == grain_of(np.inf) == 1.0
+
+
+def far_but_near_what_was_labeled_since():
+    """1,500 items about a place where one is labeled in the second round, and one lone item, a little nearer."""
+    crowd = np.c_[np.full(1500, 12.0), np.linspace(-0.01, 0.01, 1500)]
+    return np.concatenate([[[0, 0]], [[0.6, 0]], crowd, [[-11.5, 0]]]).astype(np.float32)
+
+
+@pytest.mark.parametrize("strategy", ["core_set", "ranked_batch"])
+def test_a_single_query_of_a_later_round_is_the_one_that_a_fresh_start_asks(strategy):
+    points, memory, proba = far_but_near_what_was_labeled_since(), Memory(), np.full((1503, 2), 0.5)
+    labels = np.full(len(points), -1)
+    labels[0] = 0
+    querist.select(strategy, 1, embeddings=points, proba=proba, labels=labels, memory=memory, rng=0)
+    labels[1] = 1
+    again = querist.select(strategy, 1, embeddings=points, proba=proba, labels=labels, memory=memory, rng=0)
+    assert again.tolist() == [1502]
+    assert querist.select(strategy, 1, embeddings=points, proba=proba, labels=labels, rng=0).tolist() == [1502]

@@ -162,3 +162,9 @@ def test_arrays_of_another_length_are_refused():
     ]:
         with pytest.raises(ShapeError, match="2 items, expected 3"):
             check(values, n_items=3)
+
+
+def test_float32_rows_of_many_classes_are_taken_in_either_order_of_memory():
+    proba = np.full((2, 50_000), 0.1 / 50_000, dtype=np.float32)
+    proba[:, 0] = 0.9
+    assert check_proba(proba).shape == check_proba(np.asfortranarray(proba)).shape

@@ -10,7 +10,7 @@ from querist.stages.raw_data import delimited
 from querist.stages.raw_data.delimited import read_csv, read_tsv
 from querist.stages.raw_data.rows import BadRow, Row
 from querist.stages.raw_data.sources import open_source
-from querist.stages.raw_data.textfiles import open_text
+from querist.stages.raw_data.textfiles import detect_encoding, open_text
 
 DATA = DataSettings(text=["text"])
 
@@ -195,3 +195,10 @@ def test_western_text_is_read_as_western_and_other_text_as_its_own(tmp_path, enc
     path.write_bytes(text.encode(encoding))
     with open_text(path) as file:
         assert file.read() == text
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 4096, b"3,bad\0\0\0\0\0\0\n" * 99])
+def test_a_file_that_is_padded_with_zeros_is_no_utf_16(tmp_path, tail):
+    file = tmp_path / "padded.csv"
+    file.write_bytes(b"id,text\n1,good film\n2,bad film\n" + tail)
+    assert detect_encoding(file) == "utf-8"

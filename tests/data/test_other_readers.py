@@ -227,3 +227,11 @@ def test_an_npz_that_ends_too_early_is_one_clear_error(tmp_path):
         torn.writestr("text.npy", whole.read("text.npy")[:-4])
     with pytest.raises(DataError, match="ends before its last row"):
         list(open_source(tmp_path / "torn.npz", DataSettings(text=["text"])))
+
+
+def test_a_parquet_text_that_is_no_utf_8_is_a_bad_row_and_the_others_are_read(tmp_path):
+    whole = pa.array([b"one", b"tw\xff", b"three"], pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), 3, whole.buffers())
+    pq.write_table(pa.table({"text": texts}), tmp_path / "f.parquet")
+    found = list(open_source(tmp_path / "f.parquet", DataSettings(kind="text", text=["text"])))
+    assert [getattr(row, "reason", None) or row.values["text"] for row in found] == ["one", "not valid UTF-8", "three"]

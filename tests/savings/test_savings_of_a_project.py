@@ -133,6 +133,12 @@ def test_where_nothing_is_saved_the_first_words_say_so(project: Project) -> None
     assert verdict["money"] is None, "what is noise is not counted as money"
 
 
+def test_no_interval_ends_beyond_what_the_metric_can_be(project: Project) -> None:
+    plant(project, lambda n: 0 * n + 0.99, spread=0.01, repeats=3)
+    found = project.savings()["verdict"]["random_value"]
+    assert (0 <= found["low"] < found["value"], found["high"]) == (True, 1.0)
+
+
 def test_where_labels_are_lost_the_sentence_says_how_many(project: Project) -> None:
     value, labels = reached(project)
     plant(project, lambda n: value + 0.001 * (n - labels / 2))

@@ -180,6 +180,7 @@ def retrain(why: str, run_id: str | None, folder: Path, as_json: bool) -> None:
 def status(folder: Path, as_json: bool) -> None:
     """Show where the project stands and what it waits for."""
     from querist.pipeline.project import Project
+    from querist.stages.reporting.words import in_ingests
 
     found = Project(folder).status()
     if as_json:
@@ -190,7 +191,7 @@ def status(folder: Path, as_json: bool) -> None:
         data = found["data"]
         click.echo(
             f"snapshot {found['snapshot']}: {data['added']:,} items added, {data['groups']:,} groups, "
-            f"{data['quarantined']:,} rows in quarantine"
+            f"{data['quarantined']:,} rows in quarantine{in_ingests(data)}"
         )
     if found["rounds"]:
         console.show(console.rounds_table(found["rounds"]))

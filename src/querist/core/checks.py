@@ -14,6 +14,8 @@ from querist.core.types import Probabilities, Scores
 BLOCK_ROWS = 65_536
 SUM_TOLERANCE = 1e-3
 """Rows of probabilities may miss a sum of 1 by this, so that float16 and rounded files still pass."""
+FEW_CLASSES = 1_000
+"""So many float32 are summed in float32 with an error far below the tolerance, in whatever order."""
 
 
 def blocks(n_items: int, rows: int = BLOCK_ROWS) -> Iterator[slice]:
@@ -27,7 +29,7 @@ def check_proba(proba: Any, *, n_items: int | None = None) -> Probabilities:  # 
     if array.ndim != 2 or array.shape[1] == 0:
         raise ShapeError(f"probabilities must have shape (n_items, n_classes), got {array.shape}")
     _check_length(array, n_items, "probabilities")
-    exact = np.result_type(array, np.float32)
+    exact = np.result_type(array, np.float32 if array.shape[1] <= FEW_CLASSES else np.float64)
     for block in blocks(len(array)):
         part = array[block]
         # Over all at once, and by einsum: numpy's reductions of short rows are many times slower.

@@ -113,12 +113,18 @@ def status(project: Project) -> dict[str, Any]:
 
 
 def taken_in(ingests: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What the newest ingest reports of the snapshot, and the rows of all ingests together; None before the first."""
+    """What the newest ingest reports of the snapshot, and the rows of all `ingests` that added any, together: a row
+    that several read counts each time. None before the first."""
     if not ingests:
         return None
     rows = {name: sum(one[name] for one in ingests) for name in ("read", "added", "repeated", "quarantined")}
     reasons = sum((Counter(one["reasons"]) for one in ingests), Counter[str]())
-    return {**{k: v for k, v in ingests[-1].items() if k != "quarantine"}, **rows, "reasons": dict(reasons)}
+    return {
+        **{k: v for k, v in ingests[-1].items() if k != "quarantine"},
+        **rows,
+        "reasons": dict(reasons),
+        "ingests": len(ingests),
+    }
 
 
 def state_of(project: Project, *, has_data: bool, missing: Mapping[int, int]) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import math
@@ -165,6 +166,7 @@ class Switch:
         model = await loop.run_in_executor(
             self._loader, lambda: open_model(self._folder, version, pixels=self._settings.image_pixels)
         )
+        gc.freeze()  # no full collection looks through what a model and its libraries are made of
         self._metrics.loads.labels("done").inc()
         lane: Lane[RawItem, Part] = Lane(
             lambda parts: predict_parts(model, parts),

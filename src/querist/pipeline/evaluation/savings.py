@@ -194,7 +194,8 @@ def _random_value(judged: Judged, reached: verdicts.Reached) -> tuple[dict[str, 
     _, low, high = figures.at(judged.band, reached.labels)
     once = low <= sign * reached.value <= high
     band = judged.band if once else figures.whole(judged.band)
-    mean, low, high = (sign * value for value in figures.at(band, reached.labels))
+    least, most = bounds(reached.metric)
+    mean, low, high = (min(max(sign * value, least), most) for value in figures.at(band, reached.labels))
     return {"value": mean, "low": min(low, high), "high": max(low, high)}, once
 
 

@@ -38,7 +38,7 @@ def send(
     classes, sets = project.classes(), project.settings.data.sets
     with project.ledger.read() as tx:
         sent, said = list_sent(tx), _said(tx, tasks)
-    accounts = {name: account for account, name in there.names().items()} if said else {}
+    accounts = {name.casefold(): account for account, name in there.names().items()} if said else {}
     n_sent = n_withdrawn = 0
     for item, rows in said.items():
         task = tasks[item]

@@ -23,8 +23,8 @@ from querist.store.annotations import Annotation
 def annotation_of(
     answer: Annotation, control: Control, *, accounts: Mapping[str, int], sets: LabelSets | None = None
 ) -> dict[str, Any]:
-    """An answer as Label Studio takes it; a lead's ruling is ground truth. `accounts` are numbers by e-mail address:
-    who has none answers in the name of the account that sends."""
+    """An answer as Label Studio takes it; a lead's ruling is ground truth. `accounts` are numbers by e-mail address
+    in lower case: who has none answers in the name of the account that sends."""
     chosen = [] if answer.label is None else [answer.label] if sets is None else list(sets.names(answer.label))
     made = {
         "result": choices(chosen, control),
@@ -32,7 +32,7 @@ def annotation_of(
         "lead_time": answer.seconds,
         "ground_truth": is_ruling(answer),
     }
-    number = accounts.get(answer.annotator)
+    number = accounts.get(answer.annotator.casefold())
     return made if number is None else {**made, "completed_by": number}
 
 
@@ -55,8 +55,18 @@ def from_here(said: Sequence[Annotation]) -> list[Annotation]:
 
 
 def to_send(said: Sequence[Annotation], sent: Mapping[str, str]) -> list[Annotation]:
-    """Of all that was said of an item the answers from here that stand and were not sent; `sent` as in `chains_of`."""
-    return [row for row in from_here(standing(said)) if row.id not in sent]
+    """Of all that was said of an item the answers from here that stand and were not sent; `sent` as in `chains_of`.
+
+    What corrects an answer that was given there would be a second one of the same person there, and is not sent.
+    """
+    known = {row.id: row for row in said}
+
+    def first(row: Annotation) -> Annotation:
+        for _ in said:
+            row = known.get(row.supersedes or "", row)
+        return row
+
+    return [row for row in from_here(standing(said)) if row.id not in sent and SOURCE not in first(row).details]
 
 
 def to_withdraw(

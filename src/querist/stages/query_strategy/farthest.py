@@ -77,7 +77,7 @@ def farthest_first(
         level = np.maximum(worth.levels(near, slice(None), number), worth.levels(near, slice(None), last))
         level[picked] = -np.inf
         inside = _highest(level, prior, min(cache + worth.left_out, n_items - number), rng)
-        bound = (-np.inf, -1.0) if horizon == 1 else _best_outside(level, prior, inside)
+        bound = (-np.inf, -1.0) if horizon == 1 and late is None else _best_outside(level, prior, inside)
         rows = embed(inside)
         squared = _nearest_exactly(rows, np.concatenate([points, _rows(embed, picked[len(start) :])]))
         graded = given.at(squared)

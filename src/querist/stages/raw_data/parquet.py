@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from querist.config.data import DataSettings
 from querist.core.errors import DataError
 from querist.stages.raw_data.rows import BadRow, Row, needed_columns, require_columns
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 BATCH_ROWS, BATCH_BYTES = 4096, 8 << 20
@@ -28,11 +29,23 @@ def read_parquet(source: Path, data: DataSettings) -> Iterator[Row | BadRow]:
         with pq.ParquetFile(source, buffer_size=READ_BYTES, pre_buffer=False) as file:
             require_columns(file.schema_arrow.names, data, str(source))
             for batch in file.iter_batches(_rows_at_once(file.metadata), columns=columns, use_threads=False):
-                for values in batch.to_pylist():
+                for values in _values(batch):
                     line += 1
-                    yield Row(line, values)
+                    yield BadRow(line, "not valid UTF-8") if values is None else Row(line, values)
     except pa.ArrowException as error:
         raise DataError(f"{source} cannot be read as Parquet after row {line}: {error}") from None
+
+
+def _values(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | None]:  # Any: what a column holds
+    """The rows; None for one with a text that is none."""
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:
+        if len(batch) == 1:
+            yield None
+        else:
+            for number in range(len(batch)):
+                yield from _values(batch.slice(number, 1))
 
 
 def _rows_at_once(metadata: pq.FileMetaData) -> int:

@@ -59,7 +59,8 @@ def detect_encoding(source: Path) -> str:
         if sample.startswith(mark):
             return name
     zeros = {"utf-16-le": sample[1::2].count(0), "utf-16-be": sample[::2].count(0)}
-    if max(zeros.values()) > len(sample) / 4:  # every other byte of most letters is 0 there
+    few, many = sorted(zeros.values())
+    if many > len(sample) / 4 and few < many / 8:  # there every other byte of most letters is 0, and hardly any other
         return max(zeros, key=zeros.__getitem__)
     if _is_utf8(sample):
         return "utf-8"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from querist.stages.reporting.markdown import table, text
-from querist.stages.reporting.words import interval
+from querist.stages.reporting.words import in_ingests, interval
 
 
 def summary(
@@ -53,7 +53,7 @@ def _data(data: Mapping[str, Any] | None) -> str:
         [
             "## Data",
             f"- {data['read']:,} rows read, {data['added']:,} kept, {data['repeated']:,} repeated, "
-            f"{data['quarantined']:,} in quarantine.",
+            f"{data['quarantined']:,} in quarantine{in_ingests(data)}.",
             f"- {data['groups']:,} groups of equal content ({data['duplicates']:,} duplicates, of which "
             f"{data['near_duplicates']:,} near duplicates); {data['conflicting_groups']:,} groups carry "
             "more than one label.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 UNKNOWN = "cannot tell yet"
 _UNPRINTABLE = re.compile(
@@ -22,6 +24,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """As a terminal or a cell shows it: without line breaks, controls, and marks that make text look like another."""
     return _TURNS.sub("", _BREAKS.sub(" ", printable(text))).strip()
+
+
+def in_ingests(data: Mapping[str, Any]) -> str:
+    """What to say after counts of rows that several ingests read."""
+    return f", in {data['ingests']} ingests" if data["ingests"] > 1 else ""
 
 
 def count(value: float | None) -> str:
