@@ -126,6 +126,20 @@ def test_skipping_can_be_thought_better_of(site: Any, visit: Visit) -> None:
     assert [a.label for a in site.wait_for(1)] == ["pos"]
 
 
+def test_a_key_that_comes_before_the_closed_dialog_has_lost_the_focus_is_a_label(site: Any, visit: Visit) -> None:
+    page = visit(site).open()
+    page.evaluate(
+        """() => {
+          const press = (at, key) =>
+            at.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+          press(document.body, "s");
+          const reason = document.querySelector("#skip-reasons button");
+          for (const key of ["Escape", "1"]) press(reason, key);
+        }"""
+    )
+    assert [a.label for a in site.wait_for(1)] == ["pos"]
+
+
 def test_help_lists_the_keys(site: Any, visit: Visit) -> None:
     page = visit(site).open()
     press(page, "?")

@@ -57,7 +57,8 @@ export function askReason(say, answer) {
   byId("skip-reasons").replaceChildren(...buttons);
   box.onkeydown = (event) => {
     const reason = REASONS[Number(event.key) - 1];
-    if (reason && !event.repeat) {
+    // Once closed, it can have the focus until the next frame.
+    if (reason && box.open && !event.repeat) {
       event.preventDefault();
       choose(reason);
     }
