@@ -203,9 +203,9 @@ def test_no_label_and_other_features_are_refused() -> None:
 
 def test_type_that_is_not_trusted_is_named_with_the_setting() -> None:
     X, y = noisy(40)
-    params = {"algorithm": "kd_tree", "metric": "manhattan"}
+    params = {"algorithm": "ball_tree", "metric": "canberra"}
     data = dump(ScikitLearner("sklearn.neighbors:KNeighborsClassifier", params, 2).fit(X, y))
-    with pytest.raises(SettingError, match=r"sklearn\.metrics.*ManhattanDistance.*learner\.trusted_types"):
+    with pytest.raises(SettingError, match=r"sklearn\.metrics.*CanberraDistance.*learner\.trusted_types"):
         load(data)
 
 

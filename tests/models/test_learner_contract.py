@@ -52,9 +52,13 @@ def test_loaded_learner_gives_identical_probabilities(head: str, calibration: st
     ("head", "params"),
     [
         ("sklearn.calibration:CalibratedClassifierCV", {}),
+        ("sklearn.calibration:CalibratedClassifierCV", {"method": "temperature"}),
         ("sklearn.gaussian_process:GaussianProcessClassifier", {}),
         ("sklearn.neighbors:KNeighborsClassifier", {"algorithm": "kd_tree"}),
         ("sklearn.neighbors:KNeighborsClassifier", {"algorithm": "ball_tree"}),
+        ("sklearn.neighbors:KNeighborsClassifier", {"p": 1}),
+        ("sklearn.neighbors:KNeighborsClassifier", {"p": 3}),
+        ("sklearn.neighbors:KNeighborsClassifier", {"metric": "chebyshev"}),
         ("sklearn.neural_network:MLPClassifier", {"max_iter": 5}),
         ("sklearn.neural_network:MLPClassifier", {"max_iter": 5, "solver": "sgd"}),
     ],
