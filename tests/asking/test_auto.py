@@ -1,17 +1,19 @@
-"""auto: diverse while the model changes its mind, uncertain once it has settled."""
+"""auto: what stands for the most of what the model has not made up its mind about."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from querist.config import Settings
 from querist.core.errors import SettingError
 from querist.core.types import Pool
 from querist.stages.query_strategy.ask import ask
-from querist.stages.query_strategy.auto import Auto, n_candidates, share_changed
+from querist.stages.query_strategy.auto import Auto, how_far_labels_count, n_candidates, share_changed
 from querist.testing.strategies import make_pool
 
 
@@ -69,22 +71,45 @@ def test_a_model_that_changes_its_mind_asks_over_a_wider_part_of_the_pool() -> N
 
 def test_one_thing_said_many_times_is_asked_once() -> None:
     """Ten distinct points, forty copies each, all equally uncertain: a batch of ten takes each point once."""
-    points = np.repeat(10 * np.eye(10, dtype=np.float32), 40, axis=0)
-    n_items = len(points)
-    pool = make_pool(
-        n_items,
-        n_classes=2,
-        proba=np.full((n_items, 2), 0.5),
-        scores=np.ones(n_items),
-        embed=lambda at: points[at],
-        previous_proba=None,
-        budget_left=None,
-    )
-    hits = [
-        len(set((ask(Auto(explore=0), pool, 10, np.random.default_rng(s)).indices // 40).tolist())) for s in range(10)
-    ]
-    drawn = [len(set((np.random.default_rng(s).choice(n_items, 10, replace=False) // 40).tolist())) for s in range(10)]
-    assert np.mean(hits) > np.mean(drawn) + 1
+    for seed in range(10):
+        asked = ask(Auto(explore=0), _tens([40] * 10), 10, np.random.default_rng(seed))
+        assert set((asked.indices // 40).tolist()) == set(range(10))
+
+
+def test_what_stands_for_more_comes_first_and_says_for_how_many() -> None:
+    asked = ask(Auto(explore=0), _tens([10, 30, 20]), 3, np.random.default_rng(0))
+    assert np.repeat([0, 1, 2], [10, 30, 20])[asked.indices].tolist() == [1, 2, 0]
+    assert asked.reasons == [f"one of {size} similar unsure items" for size in (30, 20, 10)]
+
+
+def test_what_is_like_a_label_is_asked_last_while_the_model_changes_its_mind() -> None:
+    """The largest group has a label: its items come after the smaller one's, until the model has settled."""
+    pool = _tens([50, 30])
+    assert pool.embed is not None
+    known = replace(pool, labeled_embeddings=pool.embed(np.array([0])))
+    turned = replace(known, previous_proba=np.tile([[0.4, 0.6]], (pool.n_items, 1)))
+    settled = replace(known, previous_proba=np.tile([[0.6, 0.4]], (pool.n_items, 1)))
+    firsts = {
+        name: int(ask(Auto(explore=0), given, 27, np.random.default_rng(0)).indices[0])
+        for name, given in {"first": known, "turned": turned, "settled": settled}.items()
+    }
+    assert {name: "like a label" if item < 50 else "new" for name, item in firsts.items()} == {
+        "first": "new",
+        "turned": "new",
+        "settled": "like a label",
+    }
+
+
+def test_a_pool_that_cannot_tell_of_its_labeled_items_is_asked_all_the_same() -> None:
+    pool = _tens([10, 30, 20])
+    unknown = replace(pool, labeled_embeddings=None)
+    told, untold = (ask(Auto(), each, 10, np.random.default_rng(0)).indices for each in (pool, unknown))
+    assert told.tolist() == untold.tolist()
+
+
+@pytest.mark.parametrize(("changed", "expected"), [(None, 1), (0.3, 1), (0.05, 1), (0.02, 0.4), (0.0, 0)])
+def test_labels_count_less_as_the_model_settles(changed: float | None, expected: float) -> None:
+    assert how_far_labels_count(changed) == pytest.approx(expected)
 
 
 def test_a_share_of_the_batch_is_drawn_at_random_from_the_whole_pool() -> None:
@@ -112,4 +137,24 @@ def _line(n_items: int) -> Pool:
     proba = np.stack([first, 1 - first], axis=1)
     points = np.stack([first, np.zeros(n_items)], axis=1).astype(np.float32)
     scores = 1 - np.abs(2 * first - 1)
-    return make_pool(n_items, n_classes=2, proba=proba, scores=scores, embed=lambda at: points[at], budget_left=None)
+    return _of(points, proba=proba, scores=scores)
+
+
+def _tens(sizes: list[int]) -> Pool:
+    """Copies of points that are all as far from each other, all equally uncertain."""
+    points = np.repeat(10 * np.eye(len(sizes), dtype=np.float32), sizes, axis=0)
+    n_items = len(points)
+    return _of(points, proba=np.tile([[0.55, 0.45]], (n_items, 1)), scores=np.ones(n_items), previous_proba=None)
+
+
+def _of(points: NDArray[Any], **changes: Any) -> Pool:
+    """A pool of points, without labels and budget."""
+    return make_pool(
+        len(points),
+        n_classes=2,
+        embed=lambda at: points[at],
+        labeled_embeddings=np.zeros((0, points.shape[1]), dtype=np.float32),
+        labeled_ids=np.empty(0, dtype=np.intp),
+        budget_left=None,
+        **changes,
+    )

@@ -18,7 +18,8 @@ class Strategy(Protocol):
     """Picks `batch_size` of the pool. `needs` names what the pool must hold: "scores", "proba", "embeddings",
     "samples", "previous_proba" (None in a first round), "labeled_embeddings", "labels" (codes of the labeled),
     "labeled_proba" (what the model thinks of the labeled), "model" (classifier, features and labeled items), "train" (a
-    fresh model of the same kind), "costs" (what answers cost).
+    fresh model of the same kind), "costs" (what answers cost). Those it can do without, where nobody has them, may be
+    named in `spares`, too.
 
     One that needs much memory says how much, as `bytes_needed(n_items, n_dims, n_classes, batch_size)` beyond its
     inputs; it is refused before it starts where the pool allows less.

@@ -104,7 +104,7 @@ def ask(strategy: Strategy, pool: Pool, batch_size: int, rng: np.random.Generato
             f"asked for {batch_size} items but the pool holds {pool.n_items}; "
             "lower query.batch_size or ingest more data"
         )
-    pool = _checked(pool, strategy.needs, name)
+    pool = _checked(pool, strategy.needs, getattr(strategy, "spares", frozenset()), name)
     _check_memory(strategy, pool, batch_size, name)
     return _check_answer(strategy(pool, batch_size, rng), pool.n_items, batch_size, name)
 
@@ -130,12 +130,13 @@ def _build(found: Any, params: dict[str, Any], name: str) -> Strategy:  # Any: w
     return strategy
 
 
-def _checked(pool: Pool, needs: frozenset[str], name: str) -> Pool:
+def _checked(pool: Pool, needs: frozenset[str], spares: frozenset[str], name: str) -> Pool:
     """The pool, with what the strategy needs present and of the right shape; `embed` checks its answers."""
     for need in sorted(needs):
         if need not in NEEDS:
             raise StrategyError(f"strategy {name!r} needs {need!r}, which no pool has; known are {sorted(NEEDS)}")
-        if missing := [part for part in NEEDS[need] if getattr(pool, part) is None]:
+        missing = [part for part in NEEDS[need] if getattr(pool, part) is None]
+        if missing and need not in spares:
             raise StrategyError(f"strategy {name!r} needs {need}, and this pool has none (no {', '.join(missing)})")
     if pool.scores is not None:
         pool = replace(pool, scores=check_scores(pool.scores, n_items=pool.n_items))

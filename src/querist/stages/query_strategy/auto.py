@@ -10,32 +10,43 @@ from querist.core.errors import SettingError
 from querist.core.label_sets import Members, predicted
 from querist.core.selection import top_k
 from querist.core.types import Pool, Probabilities, Selection
-from querist.models.clusters import cluster_items
-from querist.stages.query_strategy.kmeans import round_robin, stands_for
+from querist.models.neighbours import nearest_point, nearest_squared, of
+from querist.stages.query_strategy.distances import labeled_rows
+from querist.stages.query_strategy.facility_location import facility_location, likeness
+from querist.stages.query_strategy.kmeans import stands_for
+from querist.stages.query_strategy.prob_cover import RADIUS_SAMPLE, n_classes_of, pure_radius
 
 LEAST, MOST = 3, 20
 """Candidates for each query: fewer leave nothing to choose, more let sure items in."""
+SETTLED = 0.05
+"""Share of changed predictions below which labels count as known less and less."""
 AT_RANDOM = "drawn at random, to see what the scores do not show"
 
 
 class Auto:
-    """Spreads the batch over the items that the model has not made up its mind about, one near each of many centres.
+    """Asks for the items that stand for the most others among those that the model has not made up its mind about.
 
     How many those are is seen, not set: as many as changed their predicted class between the last two models, taken
     from the most uncertain ones, at least 3 and at most 20 for each query. Early models change their mind about much
     of the pool, and the batch is diverse; later ones about little, and it comes close to the highest scores. In the
     first round, without a model to compare with, the 20 for each query are candidates. With a budget, no more than it
-    can still ask. The share `explore` of the batch is drawn at random from the whole pool: what a model is sure of and
-    wrong about, its scores never show.
+    can still ask.
 
-    Source: candidates by score and k-means as in Zhdanov, 2019; changed predictions as evidence that a model has not
-        settled as in Bloodgood and Vijay-Shanker, 2009; joined here, see the study.
-    Cost: O(n), and O(m b d) for a batch of b among m candidates.
-    Memory: m (b + d) floats and 9 n bytes.
+    An item stands for those within about a radius, the largest at which balls mostly hold one cluster only, of as many
+    clusters as there are classes. Items near a labeled one count as known, but once less than 5 % of the pool changes,
+    in proportion less: what is unsure beside its labels is where classes meet. The share `explore` of the batch is
+    drawn at random from the whole pool: what a model is sure of and wrong about, its scores never show.
+
+    Source: candidates by score and facility location as in Wei, Iyer and Bilmes, 2015; the radius as in Yehuda, Dekel,
+        Hacohen and Weinshall, 2022; changed predictions as evidence that a model has not settled as in Bloodgood and
+        Vijay-Shanker, 2009; joined here, see the study.
+    Cost: O(n), and O(m^2 d) among m candidates, O(4096 m d) where they are more.
+    Memory: m d + min(m, 4096)^2 floats and 9 n bytes.
     When: unless you know better: in the study the best mean rank, and nowhere worse than random.
     """
 
-    needs = frozenset({"scores", "proba", "previous_proba", "embeddings"})
+    needs = frozenset({"scores", "proba", "previous_proba", "embeddings", "labeled_embeddings"})
+    spares = frozenset({"labeled_embeddings"})
     several = True
     """Asks about items with several labels, too: their set of predicted labels is what changes."""
 
@@ -53,16 +64,19 @@ class Auto:
         n_random = int(self.explore * batch_size + 0.5)
         n_chosen = batch_size - n_random
         wanted = n_candidates(pool.n_items, n_chosen, changed=changed, budget_left=pool.budget_left)
-        candidates = np.sort(top_k(pool.scores, wanted, rng))
-        cluster, distance = cluster_items(pool.embed(candidates), n_chosen, rng)
-        best = round_robin(pool.scores[candidates], cluster, distance, n_chosen, rng)
+        candidates = top_k(pool.scores, wanted, rng)
+        rows = pool.embed(candidates)
+        radius = _radius(pool, rng)
+        squared_to_labeled = nearest_squared(of(rows), wanted, labeled_rows(pool, rows.shape[1]))
+        known = likeness(squared_to_labeled, radius**2) * np.float32(how_far_labels_count(changed))
+        best = facility_location(rows, known, radius**2, n_chosen)
         chosen = candidates[best]
         others = np.ones(pool.n_items, dtype=bool)
         others[chosen] = False
         drawn = rng.choice(np.flatnonzero(others), n_random, replace=False)
         picked = np.concatenate([chosen, drawn])
-        threshold = float(pool.scores[candidates].min())
-        thresholds = {"score": threshold, "candidates": float(wanted), "clusters": float(cluster.max() + 1)}
+        threshold = float(pool.scores[candidates[-1]])
+        thresholds = {"score": threshold, "candidates": float(wanted), "radius": radius}
         if changed is not None:
             thresholds["changed"] = changed
         return Selection(
@@ -70,7 +84,7 @@ class Auto:
             pool.scores[picked],
             thresholds={**thresholds, "random": float(n_random)},
             note=_why(changed, wanted, pool.n_items, threshold, n_random),
-            reasons=[*stands_for(cluster, best), *[AT_RANDOM] * n_random],
+            reasons=[*stands_for(nearest_point(of(rows), wanted, rows[best])[0], best), *[AT_RANDOM] * n_random],
         )
 
 
@@ -81,6 +95,11 @@ def n_candidates(n_items: int, batch_size: int, *, changed: float | None, budget
     if budget_left is not None:
         wanted = min(wanted, max(budget_left, LEAST * batch_size))
     return min(wanted, n_items)
+
+
+def how_far_labels_count(changed: float | None) -> float:
+    """0..1: how far an item beside a labeled one counts as known, while this share of the predictions changes."""
+    return 1.0 if changed is None else min(1.0, changed / SETTLED)
 
 
 def share_changed(
@@ -106,4 +125,11 @@ def _why(changed: float | None, wanted: int, n_items: int, threshold: float, n_r
         else f"The model changed its mind about {changed:.1%} of the pool since the last round"
     )
     among = f"the {wanted} least certain items of {n_items} (score of at least {threshold:.4g})"
-    return f"{seen}: spread over {among}{f', and {n_random} drawn at random' if n_random else ''}."
+    return f"{seen}: those that stand for the most of {among}{f', and {n_random} drawn at random' if n_random else ''}."
+
+
+def _radius(pool: Pool, rng: np.random.Generator) -> float:
+    """How far an item stands for others, seen on a sample of the pool."""
+    assert pool.embed is not None  # `needs` says so, ask() checked it
+    seen = np.sort(rng.choice(pool.n_items, min(RADIUS_SAMPLE, pool.n_items), replace=False))
+    return pure_radius(pool.embed(seen), n_classes_of(pool), rng)
