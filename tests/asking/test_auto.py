@@ -13,7 +13,7 @@ from querist.config import Settings
 from querist.core.errors import SettingError
 from querist.core.types import Pool
 from querist.stages.query_strategy.ask import ask
-from querist.stages.query_strategy.auto import Auto, how_far_labels_count, n_candidates, share_changed
+from querist.stages.query_strategy.auto import Auto, apart, how_far_labels_count, n_candidates, share_changed
 from querist.testing.strategies import make_pool
 
 
@@ -105,6 +105,32 @@ def test_a_pool_that_cannot_tell_of_its_labeled_items_is_asked_all_the_same() ->
     unknown = replace(pool, labeled_embeddings=None)
     told, untold = (ask(Auto(), each, 10, np.random.default_rng(0)).indices for each in (pool, unknown))
     assert told.tolist() == untold.tolist()
+
+
+def test_what_all_embeddings_share_is_taken_away_where_it_is_most_of_them() -> None:
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(500, 8)).astype(np.float32)
+    turned = apart(own)(own)
+    assert turned is own
+    shared = own + np.float32([20, 0, 0, 0, 0, 0, 0, 0])
+    turned = apart(shared)(shared)
+    middle = shared - shared.mean(axis=0)
+    np.testing.assert_allclose(turned, middle / np.linalg.norm(middle, axis=1, keepdims=True), atol=1e-4)
+    assert apart(np.ones((3, 2), dtype=np.float32))(np.ones((2, 2), dtype=np.float32)).tolist() == [[0, 0], [0, 0]]
+
+
+def test_short_items_are_not_asked_for_being_far_from_the_long_ones() -> None:
+    """Long items have much of one direction in common; a tenth are short ones, which have little of it."""
+    rng = np.random.default_rng(0)
+    n_items = 400
+    short = np.arange(n_items) < 40
+    points = rng.normal(size=(n_items, 20)).astype(np.float32)
+    points[:, 0] = np.where(short, 0, 12)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    known = points[~short][:40]
+    pool = _of(points, proba=np.tile([[0.55, 0.45]], (n_items, 1)), scores=np.ones(n_items), previous_proba=None)
+    asked = ask(Auto(explore=0), replace(pool, labeled_embeddings=known), 40, np.random.default_rng(0))
+    assert short[asked.indices].sum() < 10
 
 
 @pytest.mark.parametrize(("changed", "expected"), [(None, 1), (0.3, 1), (0.05, 1), (0.02, 0.4), (0.0, 0)])

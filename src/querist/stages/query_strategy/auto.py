@@ -1,4 +1,4 @@
-"""The default: diverse while the model changes its mind, uncertain once it has settled, always a part at random."""
+"""The default: what stands for the most of what the model has not made up its mind about, and a part at random."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from querist.core.errors import SettingError
 from querist.core.label_sets import Members, predicted
 from querist.core.selection import top_k
-from querist.core.types import Pool, Probabilities, Selection
-from querist.models.neighbours import nearest_point, nearest_squared, of
+from querist.core.types import Embeddings, Pool, Probabilities, Selection
+from querist.models.neighbours import inverse_lengths, nearest_point, nearest_squared, of
 from querist.stages.query_strategy.distances import labeled_rows
 from querist.stages.query_strategy.facility_location import facility_location, likeness
 from querist.stages.query_strategy.kmeans import stands_for
@@ -20,6 +20,8 @@ LEAST, MOST = 3, 20
 """Candidates for each query: fewer leave nothing to choose, more let sure items in."""
 SETTLED = 0.05
 """Share of changed predictions below which labels count as known less and less."""
+COMMON = 1 / 3
+"""Share of the squared length that the mean may hold before it drowns what tells items apart."""
 AT_RANDOM = "drawn at random, to see what the scores do not show"
 
 
@@ -34,8 +36,9 @@ class Auto:
 
     An item stands for those within about a radius, the largest at which balls mostly hold one cluster only, of as many
     clusters as there are classes. Items near a labeled one count as known, but once less than 5 % of the pool changes,
-    in proportion less: what is unsure beside its labels is where classes meet. The share `explore` of the batch is
-    drawn at random from the whole pool: what a model is sure of and wrong about, its scores never show.
+    in proportion less: what is unsure beside its labels is where classes meet. Embeddings that are alike for the most
+    part are compared by the rest. The share `explore` of the batch is drawn at random from the whole pool: what a model
+    is sure of and wrong about, its scores never show.
 
     Source: candidates by score and facility location as in Wei, Iyer and Bilmes, 2015; the radius as in Yehuda, Dekel,
         Hacohen and Weinshall, 2022; changed predictions as evidence that a model has not settled as in Bloodgood and
@@ -65,10 +68,11 @@ class Auto:
         n_chosen = batch_size - n_random
         wanted = n_candidates(pool.n_items, n_chosen, changed=changed, budget_left=pool.budget_left)
         candidates = top_k(pool.scores, wanted, rng)
-        rows = pool.embed(candidates)
-        radius = _radius(pool, rng)
-        squared_to_labeled = nearest_squared(of(rows), wanted, labeled_rows(pool, rows.shape[1]))
-        known = likeness(squared_to_labeled, radius**2) * np.float32(how_far_labels_count(changed))
+        sample = pool.embed(np.sort(rng.choice(pool.n_items, min(RADIUS_SAMPLE, pool.n_items), replace=False)))
+        turn = apart(sample)
+        radius = pure_radius(turn(sample), n_classes_of(pool), rng)
+        rows, labeled = turn(pool.embed(candidates)), turn(labeled_rows(pool, sample.shape[1]))
+        known = likeness(nearest_squared(of(rows), wanted, labeled), radius**2) * how_far_labels_count(changed)
         best = facility_location(rows, known, radius**2, n_chosen)
         chosen = candidates[best]
         others = np.ones(pool.n_items, dtype=bool)
@@ -97,9 +101,28 @@ def n_candidates(n_items: int, batch_size: int, *, changed: float | None, budget
     return min(wanted, n_items)
 
 
-def how_far_labels_count(changed: float | None) -> float:
+def apart(sample: Embeddings) -> Callable[[Embeddings], Embeddings]:
+    """What turns embeddings so that distances tell what an item says, seen on a sample (n, d) of the pool.
+
+    Where the mean holds more than a third of the squared length, as the length of long texts does, distances tell how
+    much of it an item has, and what is far from everything are the shortest items. Then it is taken away and what is
+    left gets length 1 (as in Mu and Viswanath, All-but-the-Top, 2018); else embeddings stay as they are.
+    """
+    mean = sample.mean(axis=0, dtype=np.float64)
+    if mean @ mean <= COMMON * np.einsum("ij,ij->", sample, sample, dtype=np.float64) / len(sample):
+        return lambda rows: rows
+
+    def turn(rows: Embeddings) -> Embeddings:
+        moved: Embeddings = np.subtract(rows, mean, dtype=np.float32)
+        moved *= inverse_lengths(moved)[:, None]
+        return moved
+
+    return turn
+
+
+def how_far_labels_count(changed: float | None) -> np.float32:
     """0..1: how far an item beside a labeled one counts as known, while this share of the predictions changes."""
-    return 1.0 if changed is None else min(1.0, changed / SETTLED)
+    return np.float32(1 if changed is None else min(1, changed / SETTLED))
 
 
 def share_changed(
@@ -126,10 +149,3 @@ def _why(changed: float | None, wanted: int, n_items: int, threshold: float, n_r
     )
     among = f"the {wanted} least certain items of {n_items} (score of at least {threshold:.4g})"
     return f"{seen}: those that stand for the most of {among}{f', and {n_random} drawn at random' if n_random else ''}."
-
-
-def _radius(pool: Pool, rng: np.random.Generator) -> float:
-    """How far an item stands for others, seen on a sample of the pool."""
-    assert pool.embed is not None  # `needs` says so, ask() checked it
-    seen = np.sort(rng.choice(pool.n_items, min(RADIUS_SAMPLE, pool.n_items), replace=False))
-    return pure_radius(pool.embed(seen), n_classes_of(pool), rng)
