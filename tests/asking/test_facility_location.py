@@ -53,8 +53,16 @@ def test_groups_share_the_batch_and_know_of_each_other(monkeypatch: pytest.Monke
     picked = facility_location(rows, np.zeros(60, dtype=np.float32), 1.0, 6)
     assert sorted((picked // 10).tolist()) == list(range(6))
     assert np.bincount(picked % 3).tolist() == [2, 2, 2]
-    assert len(facility_location(rows, np.zeros(60, dtype=np.float32), 1.0, 7)) == 7
-    assert sorted(facility_location(rows, np.zeros(60, dtype=np.float32), 1.0, 60).tolist()) == list(range(60))
+
+
+@pytest.mark.parametrize("group", [1, 3, 7])
+def test_groups_give_as_many_as_asked(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "GROUP", group)
+    for n_items in range(1, 20):
+        rows = np.random.default_rng(n_items).normal(size=(n_items, 2)).astype(np.float32)
+        for k in range(n_items + 1):
+            picked = facility_location(rows, np.zeros(n_items, dtype=np.float32), 1.0, k)
+            assert len(picked) == len(set(picked.tolist())) == k
 
 
 def _likeness(rows: NDArray[np.float32], radius: float) -> NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from querist.core.checks import blocks
@@ -15,6 +17,7 @@ LOOK = 64
 NOTHING = 1e-6
 """A gain for each item that is rounding."""
 SAME = 1e-30
+"""The least squared radius, so that it can be divided by."""
 
 
 def facility_location(rows: Embeddings, covered: Floats, squared_radius: float, k: int) -> Indices:
@@ -28,13 +31,13 @@ def facility_location(rows: Embeddings, covered: Floats, squared_radius: float, 
         only where they may be the largest (Minoux, 1978).
     """
     n_groups = -(-len(rows) // GROUP)
-    picked = np.empty(0, dtype=np.intp)
+    picked, left = np.empty(0, dtype=np.intp), len(rows)
     for number in range(n_groups):
         group = np.arange(number, len(rows), n_groups)
-        own, part = rows[group], k * (number + 1) // n_groups - len(picked)
+        own, part = rows[group], math.ceil((k - len(picked)) * len(group) / left)
         given = likeness(nearest_squared(of(own), len(own), rows[picked]), squared_radius)
         chosen = _greedy(_each_to_each(own, squared_radius), np.maximum(covered[group], given), part)
-        picked = np.concatenate([picked, group[chosen]])
+        picked, left = np.concatenate([picked, group[chosen]]), left - len(group)
     return picked
 
 
