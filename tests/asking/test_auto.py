@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from querist.config import Settings
-from querist.core.errors import SettingError
+from querist.core.errors import SettingError, StrategyError
 from querist.core.types import Pool
-from querist.stages.query_strategy.ask import ask
+from querist.stages.query_strategy.ask import ask, make
 from querist.stages.query_strategy.auto import Auto, apart, how_far_labels_count, n_candidates, share_changed
 from querist.testing.strategies import make_pool
 
@@ -131,6 +131,21 @@ def test_short_items_are_not_asked_for_being_far_from_the_long_ones() -> None:
     pool = _of(points, proba=np.tile([[0.55, 0.45]], (n_items, 1)), scores=np.ones(n_items), previous_proba=None)
     asked = ask(Auto(explore=0), replace(pool, labeled_embeddings=known), 40, np.random.default_rng(0))
     assert short[asked.indices].sum() < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("mixture", {"of": {"auto": 0.8, "random": 0.2}}), ("bandit", {"of": ["auto"]}), ("per_cost", {"of": "auto"})],
+)
+def test_so_it_is_as_a_part_of_another_strategy(name: str, params: dict[str, Any]) -> None:
+    unknown = replace(make_pool(60), labeled_embeddings=None, labeled_ids=None)
+    assert len(ask(make(name, params)[0], unknown, 10, np.random.default_rng(0)).indices) == 10
+
+
+def test_a_part_that_cannot_do_without_labeled_items_says_so() -> None:
+    both = make("mixture", {"of": {"auto": 0.5, "core_set": 0.5}})[0]
+    with pytest.raises(StrategyError, match="'CoreSet' needs labeled_embeddings"):
+        ask(both, replace(make_pool(60), labeled_embeddings=None, labeled_ids=None), 10, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("changed", "expected"), [(None, 1), (0.3, 1), (0.05, 1), (0.02, 0.4), (0.0, 0)])

@@ -104,9 +104,15 @@ def ask(strategy: Strategy, pool: Pool, batch_size: int, rng: np.random.Generato
             f"asked for {batch_size} items but the pool holds {pool.n_items}; "
             "lower query.batch_size or ingest more data"
         )
-    pool = _checked(pool, strategy.needs, getattr(strategy, "spares", frozenset()), name)
+    pool = _checked(pool, strategy.needs, spares_of(strategy), name)
     _check_memory(strategy, pool, batch_size, name)
     return _check_answer(strategy(pool, batch_size, rng), pool.n_items, batch_size, name)
+
+
+def spares_of(strategy: Strategy) -> frozenset[str]:
+    """What it needs where the pool has it, and does without where not."""
+    found: frozenset[str] = getattr(strategy, "spares", frozenset())
+    return found
 
 
 def name_of(strategy: Strategy) -> str:

@@ -65,6 +65,7 @@ class Bandit:
         self.parts: list[Part] = [part(name, given) for name, given in settings.items()]
         self.rounds, self.delta = rounds, delta
         self.needs = frozenset({"labels", "labeled_proba"}).union(*(one.needs for one in self.parts))
+        self.spares = frozenset().union(*(one.spares for one in self.parts))  # a part that needs it says so itself
         self.settings = [dict(settings), rounds, delta]
 
     def bytes_needed(self, n_items: int, n_dims: int, n_classes: int, batch_size: int) -> int:

@@ -33,6 +33,7 @@ class PerCost:
         if "scores" not in self.part.strategy.needs:
             raise SettingError(f"of = {of!r} of strategy per_cost does not rank by scores; choose one that does")
         self.needs = self.part.needs | {"costs"}
+        self.spares = self.part.spares
 
     def bytes_needed(self, n_items: int, n_dims: int, n_classes: int, batch_size: int) -> int:
         return self.part.bytes_needed(n_items, n_dims, n_classes, batch_size)

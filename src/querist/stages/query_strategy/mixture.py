@@ -43,6 +43,7 @@ class Mixture:
             self.shares.append(float(share))
             self.parts.append(part(name, settings))
         self.needs = frozenset().union(*(one.needs for one in self.parts))
+        self.spares = frozenset().union(*(one.spares for one in self.parts))  # a part that needs it says so itself
 
     def bytes_needed(self, n_items: int, n_dims: int, n_classes: int, batch_size: int) -> int:
         return max(one.bytes_needed(n_items, n_dims, n_classes, batch_size) for one in self.parts)

@@ -11,7 +11,7 @@ import numpy as np
 from querist.core.protocols import Strategy
 from querist.core.types import Indices, Pool, Selection
 from querist.plugins import find
-from querist.stages.query_strategy.ask import ask, make
+from querist.stages.query_strategy.ask import ask, make, spares_of
 
 OF_THE_POOL = {"the pool's own scores": 1.0}
 
@@ -27,6 +27,10 @@ class Part:
     @property
     def needs(self) -> frozenset[str]:
         return self.strategy.needs if self.measure is None else (self.strategy.needs - {"scores"}) | {"proba"}
+
+    @property
+    def spares(self) -> frozenset[str]:
+        return spares_of(self.strategy)
 
     def view(self, pool: Pool) -> Pool:
         """The pool with the scores that this part ranks by."""
