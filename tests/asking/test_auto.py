@@ -16,6 +16,8 @@ from querist.stages.query_strategy.ask import ask, make
 from querist.stages.query_strategy.auto import Auto, apart, how_far_labels_count, n_candidates, share_changed
 from querist.testing.strategies import make_pool
 
+FAR = 1e3
+
 
 def test_the_default_strategy_is_auto() -> None:
     assert Settings().query.strategy == "auto"
@@ -42,8 +44,9 @@ def test_the_share_that_changed_counts_only_what_was_there_before() -> None:
 def test_the_candidates_are_as_many_as_changed_within_bounds(
     changed: float | None, budget_left: int | None, expected: int
 ) -> None:
-    assert n_candidates(1000, 10, changed=changed, budget_left=budget_left) == expected
-    assert n_candidates(20, 10, changed=changed, budget_left=budget_left) == 20
+    assert n_candidates(1000, 10, changed=changed, few=False, budget_left=budget_left) == expected
+    assert n_candidates(20, 10, changed=changed, few=False, budget_left=budget_left) == 20
+    assert n_candidates(2000, 10, changed=changed, few=True, budget_left=budget_left) == 1000
 
 
 def test_a_settled_model_asks_among_its_least_certain_items_alone() -> None:
@@ -67,6 +70,19 @@ def test_a_model_that_changes_its_mind_asks_over_a_wider_part_of_the_pool() -> N
     first = ask(Auto(), replace(pool, previous_proba=None), 10, np.random.default_rng(0))
     assert "no earlier model" in first.note
     assert "changed" not in first.thresholds
+
+
+def test_with_few_labels_for_each_class_it_looks_beyond_the_least_certain() -> None:
+    """Two classes: six labels are enough to go by scores, five are not, and what is not known is not few."""
+    pool = _line(2000)
+    points = np.ones((6, 2), dtype=np.float32)
+    rng = np.random.default_rng
+    few = ask(Auto(explore=0), replace(pool, labeled_embeddings=points[:5]), 10, rng(0))
+    enough = ask(Auto(explore=0), replace(pool, labeled_embeddings=points), 10, rng(0))
+    unknown = ask(Auto(explore=0), replace(pool, labeled_embeddings=None), 10, rng(0))
+    assert [a.thresholds["candidates"] for a in (few, enough, unknown)] == [1000, 200, 200]
+    assert "fewer than 3 labels for each class" in few.note
+    assert "fewer than" not in enough.note
 
 
 def test_one_thing_said_many_times_is_asked_once() -> None:
@@ -189,13 +205,13 @@ def _tens(sizes: list[int]) -> Pool:
 
 
 def _of(points: NDArray[Any], **changes: Any) -> Pool:
-    """A pool of points, without labels and budget."""
+    """A pool of points, with three labels for each of two classes far from all of them, and no budget."""
     return make_pool(
         len(points),
         n_classes=2,
         embed=lambda at: points[at],
-        labeled_embeddings=np.zeros((0, points.shape[1]), dtype=np.float32),
-        labeled_ids=np.empty(0, dtype=np.intp),
+        labeled_embeddings=np.full((6, points.shape[1]), FAR, dtype=np.float32),
+        labeled_ids=np.arange(6),
         budget_left=None,
         **changes,
     )

@@ -18,6 +18,9 @@ from querist.stages.query_strategy.prob_cover import RADIUS_SAMPLE, n_classes_of
 
 LEAST, MOST = 3, 20
 """Candidates for each query: fewer leave nothing to choose, more let sure items in."""
+FEW, WIDE = 3, 100
+"""Labels for each class below which a model knows too little of most classes to be sure of anything, and the
+candidates for each query then."""
 SETTLED = 0.05
 """Share of changed predictions below which labels count as known less and less."""
 COMMON = 1 / 3
@@ -32,7 +35,7 @@ class Auto:
     from the most uncertain ones, at least 3 and at most 20 for each query. Early models change their mind about much
     of the pool, and the batch is diverse; later ones about little, and it comes close to the highest scores. In the
     first round, without a model to compare with, the 20 for each query are candidates. With a budget, no more than it
-    can still ask.
+    can still ask. With fewer than three labels for each class scores say little, and 100 for each query are.
 
     An item stands for those within about a radius, the largest at which balls mostly hold one cluster only, of as many
     clusters as there are classes. Items near a labeled one count as known, but once less than 5 % of the pool changes,
@@ -66,7 +69,8 @@ class Auto:
         changed = None if before is None else share_changed(pool.proba, before, say)
         n_random = int(self.explore * batch_size + 0.5)
         n_chosen = batch_size - n_random
-        wanted = n_candidates(pool.n_items, n_chosen, changed=changed, budget_left=pool.budget_left)
+        few = too_few_labels(pool)
+        wanted = n_candidates(pool.n_items, n_chosen, changed=changed, few=few, budget_left=pool.budget_left)
         candidates = top_k(pool.scores, wanted, rng)
         sample = pool.embed(np.sort(rng.choice(pool.n_items, min(RADIUS_SAMPLE, pool.n_items), replace=False)))
         turn = apart(sample)
@@ -87,13 +91,20 @@ class Auto:
             picked,
             pool.scores[picked],
             thresholds={**thresholds, "random": float(n_random)},
-            note=_why(changed, wanted, pool.n_items, threshold, n_random),
+            note=_why(changed, few, wanted, pool.n_items, threshold, n_random),
             reasons=[*stands_for(nearest_point(of(rows), wanted, rows[best])[0], best), *[AT_RANDOM] * n_random],
         )
 
 
-def n_candidates(n_items: int, batch_size: int, *, changed: float | None, budget_left: int | None) -> int:
-    """How many of the most uncertain items the batch is chosen among."""
+def too_few_labels(pool: Pool) -> bool:
+    """Whether there are less than three labels for each class; not where the pool does not tell of its labels."""
+    return pool.labeled_embeddings is not None and len(pool.labeled_embeddings) < FEW * n_classes_of(pool)
+
+
+def n_candidates(n_items: int, batch_size: int, *, changed: float | None, few: bool, budget_left: int | None) -> int:
+    """How many of the most uncertain items the batch is chosen among; `few`: there are too few labels to judge by."""
+    if few:
+        return min(WIDE * batch_size, n_items)
     undecided = MOST * batch_size if changed is None else round(changed * n_items)
     wanted = min(max(undecided, LEAST * batch_size), MOST * batch_size)
     if budget_left is not None:
@@ -141,11 +152,12 @@ def share_changed(
     return float(changed[known].mean()) if known.any() else None
 
 
-def _why(changed: float | None, wanted: int, n_items: int, threshold: float, n_random: int) -> str:
+def _why(changed: float | None, few: bool, wanted: int, n_items: int, threshold: float, n_random: int) -> str:
     seen = (
         "With no earlier model to compare with"
         if changed is None
         else f"The model changed its mind about {changed:.1%} of the pool since the last round"
     )
+    seen += f", and has fewer than {FEW} labels for each class" if few else ""
     among = f"the {wanted} least certain items of {n_items} (score of at least {threshold:.4g})"
     return f"{seen}: those that stand for the most of {among}{f', and {n_random} drawn at random' if n_random else ''}."
