@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -27,3 +28,25 @@ def start(folder: Path, reviews: Path, clock: Callable[[], datetime]) -> Callabl
         return project
 
     return start
+
+
+@pytest.fixture
+def project(
+    start: Callable[..., Project],
+    folder: Path,
+    reviews: Path,
+    clock: Callable[[], datetime],
+    grown: Callable[..., Project],
+) -> Project:
+    """Every sixth review says the opposite of its label, so that random sampling may do better than what is reached."""
+    opposite = {",pos,": ",neg,", ",neg,": ",pos,"}
+    lines = reviews.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[6::6] = [re.sub(",pos,|,neg,", lambda found: opposite[found[0]], line) for line in lines[6::6]]
+    reviews.write_text("".join(lines), encoding="utf-8")
+
+    def make() -> Project:
+        made = start(objective="cost_per_label = 0.5\nseconds_per_label = 36")
+        made.run(rounds=6, oracle="label")
+        return made
+
+    return grown("savings", folder, make, clock)
