@@ -41,7 +41,7 @@ class Curve:
 class Verdict:
     """A strategy against random on one cell: `difference` in area and `p` of the paired t-test, after Holm; `wilcoxon`
     is its uncorrected companion (None: too few pairs), `loss` per cent of the area of the best strategy with hindsight,
-    `fair_loss` of the one that the other repeats would have made one choose."""
+    `fair_loss` of the one that the other repeats would have made one choose (of those played on all of them)."""
 
     area: float
     pairs: int
@@ -116,8 +116,7 @@ def judge(cell: Mapping[str, Curve], *, among_best: Iterable[str] | None = None)
     names = [name for name, repeats in shared.items() if len(repeats) >= LEAST_PAIRS]
     own = {name: _at(cell[name], shared[name]) for name in names}
     differences = {name: own[name] - _at(base, shared[name]) for name in names}
-    # Relative to random on the same repeats, so that a strategy with fewer of them is not judged by their seeds.
-    mean = {name: float(_at(base, base.repeats).mean() + differences[name].mean()) for name in names}
+    mean = levels({name: dict(zip(shared[name], own[name].tolist(), strict=True)) for name in names})
     others = [name for name in names if name != BASELINE]
     adjusted = dict(zip(others, holm([_t_test(differences[name]) for name in others]), strict=True))
     able = [name for name in names if among_best is None or name in among_best]
@@ -137,6 +136,29 @@ def judge(cell: Mapping[str, Curve], *, among_best: Iterable[str] | None = None)
         )
         for name in names
     }
+
+
+def levels(areas: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
+    """The mean of each strategy over all repeats, those that it did not play included: {strategy: {repeat: area}}.
+
+    An area is taken as the strategy's level and the repeat's (least squares), so that a strategy that was played on some
+    repeats only is not judged by their seeds.
+    """
+    names, repeats = list(areas), sorted({repeat for own in areas.values() for repeat in own})
+    played = [(names.index(name), repeats.index(repeat)) for name in names for repeat in areas[name]]
+    design = np.zeros((len(played), len(names) + len(repeats)))
+    for row, (name, repeat) in enumerate(played):
+        design[row, [name, len(names) + repeat]] = 1
+    found = np.linalg.lstsq(design, np.array([area for own in areas.values() for area in own.values()]))[0]
+    return dict(zip(names, (found[: len(names)] + found[len(names) :].mean()).tolist(), strict=True))
+
+
+def lost(own: Curve, best: Curve) -> tuple[float, float, int]:
+    """Per cent of the best one's area that the own one lacks, its standard error, and the repeats both were played on."""
+    repeats = sorted(set(own.repeats) & set(best.repeats))
+    theirs = _at(best, repeats)
+    lacks = 100 * (theirs - _at(own, repeats)) / theirs.mean()
+    return float(lacks.mean()), float(lacks.std(ddof=1) / np.sqrt(len(repeats))), len(repeats)
 
 
 def chosen_by_others(areas: NDArray[np.float64]) -> float:

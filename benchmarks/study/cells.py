@@ -30,20 +30,33 @@ LEARNERS = {
 FULL = "(whole pool)"
 
 
+REVIEWS = ("reviews-label", "reviews-stars")
+
+
 @dataclass(frozen=True)
 class Regime:
+    """A seed set and batches; `sets` are those it is for, none: all but the whole reviews."""
+
     seed: int
     batch: int
     rounds: int
     pool: int = 10_000
+    sets: tuple[str, ...] = ()
+
+    def has(self, name: str) -> bool:
+        return name in self.sets if self.sets else name != "reviews-whole"
 
 
 REGIMES = {
+    "20": Regime(20, 10, 18, pool=1_000),
     "25": Regime(25, 25, 19),
     "100": Regime(100, 100, 14),
-    "4000": Regime(4_000, 300, 4, pool=20_000),
+    "25x100": Regime(25, 100, 20, pool=20_000, sets=("reviews-stars",)),
+    "4000": Regime(4_000, 300, 4, pool=20_000, sets=REVIEWS),
+    "4000whole": Regime(4_000, 300, 4, pool=200_000, sets=("reviews-whole",)),
 }
-"""By the size of the seed set: 25 + 19 x 25 = 500 labels, 100 + 14 x 100 = 1,500, 4,000 + 4 x 300 = 5,200."""
+"""By the size of the seed set: small pools to 200 labels, 25 + 19 x 25 = 500, 100 + 14 x 100 = 1,500, batches of 100 to
+2,025, 4,000 + 4 x 300 = 5,200, and the same with all reviews in the pool."""
 
 
 def load_cell(name: str, features: str, regime: str, **settings: dict[str, Any]) -> Task:

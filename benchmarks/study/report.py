@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from analysis import BASELINE, LEVEL, Cell, Curve, Verdict, curves, judge, read_runs
+from analysis import BASELINE, LEVEL, Cell, Curve, Verdict, curves, judge, lost, read_runs
 from cells import FULL, REGIMES
 from charts import curves_svg
 from sets import SETS
 
 METRIC = {
     **dict.fromkeys(SETS, "accuracy"),
-    **dict.fromkeys(("sms-spam", "reviews-label", "reviews-stars"), "macro_f1"),
+    **dict.fromkeys(("sms-spam", "reviews-label", "reviews-stars", "reviews-whole"), "macro_f1"),
 }
 """What a set is judged by: macro-F1 where one class holds most of the items."""
 GROUPS = {"TF-IDF": ("tfidf",), "MiniLM": ("minilm",), "images and tables": ("pixels", "patches", "table")}
 META = ("auto",)
 """Not among the single strategies that the best one is sought from."""
+MISSED = 1.0
+"""Per cent that the default may lose to the best single strategy."""
 MARK = {1: " ▲", -1: " **▼**", 0: ""}
 Verdicts = Mapping[Cell, Mapping[str, Verdict]]
 T = TypeVar("T")
@@ -69,6 +71,8 @@ def page(
         "The best is the best single strategy of a cell with hindsight; for the fair loss it is the one that the other "
         "repeats of the cell would have made one choose.",
         overview(names, verdicts),
+        "## Where auto loses more than 1 % to the best",
+        misses(verdicts, chosen),
         "## Where each is worse than random",
         failures(names, verdicts),
     ]
@@ -77,7 +81,9 @@ def page(
         if not of_regime:
             continue
         last = terms.seed + terms.rounds * terms.batch
-        parts.append(f"## Seed set of {terms.seed:,}, batches of {terms.batch} to {last:,} labels")
+        parts.append(
+            f"## Seed set of {terms.seed:,}, batches of {terms.batch} to {last:,} labels, pools of at most {terms.pool:,}"
+        )
         for group, kinds in GROUPS.items():
             cells = {cell: found for cell, found in of_regime.items() if cell[1] in kinds}
             if cells:
@@ -153,6 +159,22 @@ def failures(names: Sequence[str], verdicts: Verdicts) -> str:
             told = ", ".join(f"{' '.join(cell)} ({100 * v.difference:+.1f})" for cell, v in ordered(worse).items())
             lines.append(f"- `{name}`: {told}")
     return "\n".join(lines) or "None is, on any cell."
+
+
+def misses(verdicts: Verdicts, chosen: Mapping[Cell, Mapping[str, Curve]]) -> str:
+    """The cells, the largest loss first; on the repeats that both were played on, with its standard error."""
+    rows = []
+    for cell, found in verdicts.items():
+        for name in META:
+            if name in found and found[name].loss > MISSED:
+                best = max((other for other in found if other not in META), key=lambda other: found[other].area)
+                loss, error, pairs = lost(chosen[cell][name], chosen[cell][best])
+                rows.append((found[name].loss, [" ".join(cell), f"`{best}`", f"{loss:.1f}", f"{error:.1f}", str(pairs)]))
+    if not rows:
+        return "On none."
+    rows.sort(key=lambda row: -row[0])
+    head = ["cell", "best", "loss %", "in pairs %", "standard error", "pairs"]
+    return table(head, [[*line[:2], f"{loss:.1f}", *line[2:]] for loss, line in rows])
 
 
 def gains(names: Sequence[str], verdicts: Verdicts, chosen: Mapping[Cell, Mapping[str, Curve]]) -> str:

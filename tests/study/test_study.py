@@ -74,6 +74,22 @@ def test_the_best_single_strategy_leaves_out_those_that_choose_between_others() 
     assert judge(cell, among_best={"random", "margin"})["auto"].loss == pytest.approx(-20)
 
 
+def test_a_strategy_played_on_the_hard_repeats_only_is_not_judged_by_them() -> None:
+    from analysis import levels
+
+    random = {0: 0.9, 1: 0.9, 2: 0.1, 3: 0.1}
+    hard = {2: 0.2, 3: 0.2}  # better than all by 0.1
+    found = levels({"random": random, "steady": {at: value + 0.05 for at, value in random.items()}, "hard": hard})
+    assert found == pytest.approx({"random": 0.5, "steady": 0.55, "hard": 0.6})
+
+
+def test_what_is_lost_to_another_is_counted_on_the_repeats_of_both() -> None:
+    from analysis import lost
+
+    own, best = curve([0.45] * 3, [0.5] * 3, [0.9] * 3), curve([0.5] * 3, [0.5] * 3)
+    assert lost(own, best) == pytest.approx((5.0, 5.0, 2))
+
+
 def test_the_fair_best_is_chosen_on_the_other_repeats() -> None:
     from analysis import chosen_by_others
 
