@@ -141,8 +141,8 @@ def judge(cell: Mapping[str, Curve], *, among_best: Iterable[str] | None = None)
 def levels(areas: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
     """The mean of each strategy over all repeats, those that it did not play included: {strategy: {repeat: area}}.
 
-    An area is taken as the strategy's level and the repeat's (least squares), so that a strategy that was played on some
-    repeats only is not judged by their seeds.
+    An area is taken as the strategy's level and the repeat's (least squares), so that a strategy that was played on
+    some repeats only is not judged by their seeds.
     """
     names, repeats = list(areas), sorted({repeat for own in areas.values() for repeat in own})
     played = [(names.index(name), repeats.index(repeat)) for name in names for repeat in areas[name]]
@@ -154,7 +154,7 @@ def levels(areas: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
 
 
 def lost(own: Curve, best: Curve) -> tuple[float, float, int]:
-    """Per cent of the best one's area that the own one lacks, its standard error, and the repeats both were played on."""
+    """Per cent of the best one's area that the own one lacks, its standard error, and the repeats of both."""
     repeats = sorted(set(own.repeats) & set(best.repeats))
     theirs = _at(best, repeats)
     lacks = 100 * (theirs - _at(own, repeats)) / theirs.mean()

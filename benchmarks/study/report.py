@@ -81,9 +81,8 @@ def page(
         if not of_regime:
             continue
         last = terms.seed + terms.rounds * terms.batch
-        parts.append(
-            f"## Seed set of {terms.seed:,}, batches of {terms.batch} to {last:,} labels, pools of at most {terms.pool:,}"
-        )
+        batches = f"batches of {terms.batch} to {last:,} labels"
+        parts.append(f"## Seed set of {terms.seed:,}, {batches}, pools of at most {terms.pool:,}")
         for group, kinds in GROUPS.items():
             cells = {cell: found for cell, found in of_regime.items() if cell[1] in kinds}
             if cells:
@@ -169,7 +168,9 @@ def misses(verdicts: Verdicts, chosen: Mapping[Cell, Mapping[str, Curve]]) -> st
             if name in found and found[name].loss > MISSED:
                 best = max((other for other in found if other not in META), key=lambda other: found[other].area)
                 loss, error, pairs = lost(chosen[cell][name], chosen[cell][best])
-                rows.append((found[name].loss, [" ".join(cell), f"`{best}`", f"{loss:.1f}", f"{error:.1f}", str(pairs)]))
+                rows.append(
+                    (found[name].loss, [" ".join(cell), f"`{best}`", f"{loss:.1f}", f"{error:.1f}", str(pairs)])
+                )
     if not rows:
         return "On none."
     rows.sort(key=lambda row: -row[0])

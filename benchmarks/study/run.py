@@ -24,6 +24,7 @@ from sets import cells_of, encoded
 
 from querist.core.errors import QueristError
 
+
 class Run(NamedTuple):
     set: str
     features: str

@@ -15,7 +15,7 @@ from querist.core.types import Pool
 from querist.stages.query_strategy import hierarchical
 from querist.stages.query_strategy.ask import ask
 from querist.stages.query_strategy.hierarchical import Hierarchical, doubts, draw_leaves, prune, ward
-from querist.stages.query_strategy.quire import Quire, auto_gamma, quire
+from querist.stages.query_strategy.quire import Quire, auto_gamma, corners, quire
 from querist.testing.strategies import make_pool
 
 
@@ -41,19 +41,19 @@ def worst_objectives(points, labeled, codes, n_classes, gamma, ridge):
         rest = [i for i in range(len(everything)) if i not in fixed]
         values = []
         for c in range(n_classes):
-            y = np.r_[np.where(codes == c, 1.0, -1.0), 1.0]
-            value = y @ L[np.ix_(fixed, fixed)] @ y
+            Y = corners(n_classes)[[*codes, c]]
+            value = np.trace(Y.T @ L[np.ix_(fixed, fixed)] @ Y)
             if rest:
-                pull = L[np.ix_(rest, fixed)] @ y
+                pull = L[np.ix_(rest, fixed)] @ Y
                 free = -np.linalg.solve(L[np.ix_(rest, rest)], pull)
-                value += 2 * pull @ free + free @ L[np.ix_(rest, rest)] @ free
+                value += np.trace(2 * pull.T @ free + free.T @ L[np.ix_(rest, rest)] @ free)
             values.append(value)
         found.append(max(values))
     return np.array(found)
 
 
 @settings(max_examples=40)
-@given(seed=st.integers(0, 10_000), n=st.integers(1, 9), n_labeled=st.integers(0, 6), n_classes=st.integers(1, 3))
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 9), n_labeled=st.integers(0, 6), n_classes=st.integers(2, 4))
 def test_the_closed_form_is_the_papers_objective(seed, n, n_labeled, n_classes):
     generator = rng(seed)
     points, labeled = generator.normal(size=(n, 2)), generator.normal(size=(n_labeled, 2))
@@ -75,22 +75,41 @@ def test_a_batch_is_the_one_by_one_choice_with_predicted_labels():
         assert value == pytest.approx(expected.min())
         near = np.exp(-0.4 * ((labeled - points[item]) ** 2).sum(axis=1))
         weights = np.linalg.solve(kernel(labeled, 0.4) + np.eye(len(labeled)), near)
-        means = [weights @ np.where(codes == c, 1.0, -1.0) for c in range(3)]
+        means = weights @ corners(3)[codes]
         labeled, codes = np.vstack([labeled, points[item]]), np.r_[codes, int(np.argmax(means))]
         open_.remove(item)
 
 
-def test_quire_asks_what_scikit_activeml_asks():
+def test_of_two_classes_quire_asks_what_scikit_activeml_asks():
     pool_module = pytest.importorskip("skactiveml.pool", reason="scikit-activeml is not installed")
     generator = rng(2)
     X = generator.normal(size=(25, 3))
     y = np.full(25, np.nan)
-    y[:6] = [0, 1, 2, 0, 1, 2]
-    theirs = pool_module.Quire(classes=[0, 1, 2], metric="rbf", metric_dict={"gamma": 0.3}, lmbda=1.0, random_state=0)
+    y[:6] = [0, 1, 1, 0, 1, 0]
+    theirs = pool_module.Quire(classes=[0, 1], metric="rbf", metric_dict={"gamma": 0.3}, lmbda=1.0, random_state=0)
     index, utilities = theirs.query(X, y, return_utilities=True)
-    picked, worst = quire(X[6:], X[:6], y[:6].astype(int), 3, 1, rng(), gamma=0.3, ridge=1.0)
+    picked, worst = quire(X[6:], X[:6], y[:6].astype(int), 2, 1, rng(), gamma=0.3, ridge=1.0)
     assert picked[0] + 6 == index[0]
     assert worst[0] == pytest.approx(-np.nanmax(utilities))
+
+
+def test_corners_are_as_far_from_each_other_and_two_of_them_opposite():
+    np.testing.assert_allclose(np.linalg.norm(corners(5), axis=1), 1)
+    np.testing.assert_allclose((corners(5) @ corners(5).T)[~np.eye(5, dtype=bool)], -0.25)
+    np.testing.assert_allclose(corners(2)[0], -corners(2)[1])
+
+
+@pytest.mark.parametrize("n_classes", [3, 8])
+def test_of_several_classes_no_one_is_asked_for_alone(n_classes):
+    """Even groups, one of them labeled twice: a batch looks into nearly all, not again and again into one."""
+    generator = rng(1)
+    group = np.repeat(np.arange(n_classes), 30)
+    points = 3 * np.eye(n_classes)[group] + generator.normal(size=(len(group), n_classes))
+    labeled = np.r_[0, np.arange(n_classes) * 30]
+    batch = quire(points, points[labeled], group[labeled], n_classes, 24, rng(), gamma=auto_gamma(points), ridge=1.0)[0]
+    asked = np.bincount(group[batch], minlength=n_classes)
+    assert asked.max() <= 24 / 2
+    assert (asked > 0).sum() >= n_classes - 1
 
 
 def test_twins_of_a_labeled_item_come_last():

@@ -19,11 +19,13 @@ class Quire:
     """Asks for the item whose worst label would disturb least what the labels and the shape of the pool say together.
 
     The kernel is exp(-gamma |x - z|^2), with gamma = "auto" one over the summed variance of the embeddings; `ridge`
-    is the weight on smoothness. Several classes are taken one against the rest, and the worst of them counts. A batch
-    is chosen one by one, each pick with the label that the labels before it predict. The objective is exact: in the
-    paper and in other libraries it takes matrices of n x n, but its minimum has a closed form without them.
+    is the weight on smoothness. Several classes are the corners of a regular simplex, which for two is the paper's -1
+    and 1. (The worst of several classes one against the rest, as scikit-activeml has it, is always that of the class
+    whose labels fit worst: it asks for more of that class alone.) A batch is chosen one by one, each pick with the
+    label that the labels before it predict. The objective is exact: in the paper and in other libraries it takes
+    matrices of n x n, but its minimum has a closed form without them.
 
-    Source: Huang et al., 2010; several classes as scikit-activeml.
+    Source: Huang et al., 2010, for two classes.
     Cost: O(n l (l + d) + n k (l + k + d)) for l labeled items and a batch of k: small pools.
     Memory: 8 n (l + k) bytes.
     When: a few dozen labels and smooth, dense embeddings; it trusts the kernel, not your model, and is slow and no
@@ -82,38 +84,46 @@ def quire(
 ) -> tuple[Indices, Scores]:
     """(k,) rows of `points` (n, d), best first, and the objective of each when it was picked, lower is better.
 
-    The objective of x is the largest over classes c of min over real labels of the rest of y' (K + ridge)^-1 y, with
-    x labeled c. That minimum is y' A^-1 y over the labeled items and x alone, A their kernel matrix with the ridge:
-    the same sum for each x, plus (1 - mean_c(x))^2 / variance(x) of a Gaussian process.
+    The objective of x is the largest over classes c of min over real labels of the rest of tr Y' (K + ridge)^-1 Y, with
+    x labeled c and rows of Y (n, C) the corners of a simplex. That minimum is tr Y' A^-1 Y over the labeled items and x
+    alone, A their kernel matrix with the ridge: the same sum for each x, plus |corner_c - mean(x)|^2 / variance(x) of a
+    Gaussian process.
     """
     from scipy.linalg import cholesky, solve_triangular
 
     n_items, n_labeled = len(points), len(labeled)
+    corner = corners(n_classes)
     X = points.astype(np.float64)
     rows = np.empty((n_labeled + batch_size, n_items))
     with one_thread():
         root = cholesky(_kernel(labeled, labeled, gamma) + ridge * np.eye(n_labeled), lower=True)
         rows[:n_labeled] = solve_triangular(root, _kernel(labeled, X, gamma), lower=True)
-        signs = solve_triangular(root, np.where(codes[:, None] == np.arange(n_classes), 1.0, -1.0), lower=True)
-        mean, variance = signs.T @ rows[:n_labeled], 1 + ridge - (rows[:n_labeled] ** 2).sum(axis=0)
-        sums = (signs**2).sum(axis=0)
+        known = solve_triangular(root, corner[codes], lower=True)
+        mean, variance = known.T @ rows[:n_labeled], 1 + ridge - (rows[:n_labeled] ** 2).sum(axis=0)
+        total = (known**2).sum()
         picked, worst = np.empty(batch_size, dtype=np.intp), np.empty(batch_size)
         open_ = np.ones(n_items, dtype=bool)
         for turn in range(batch_size):
             left = np.flatnonzero(open_)
-            objective = (sums[:, None] + (1 - mean[:, left]) ** 2 / variance[left]).max(axis=0)
+            own = mean[:, left]
+            farthest = 1 - 2 * (corner @ own).min(axis=0) + (own**2).sum(axis=0)
+            objective = total + farthest / variance[left]
             at = int(top_k(-np.round(objective, DIGITS), 1, rng)[0])
             x = picked[turn] = left[at]
             worst[turn], open_[x] = objective[at], False
             row = n_labeled + turn
             scale = np.sqrt(variance[x])
-            believed = np.where(np.arange(n_classes) == mean[:, x].argmax(), 1.0, -1.0)
-            step = (believed - mean[:, x]) / scale
+            step = (corner[mean[:, x].argmax()] - mean[:, x]) / scale
             rows[row] = (_kernel(X[[x]], X, gamma)[0] - rows[:row, x] @ rows[:row]) / scale
             mean += step[:, None] * rows[row]
-            sums += step**2
+            total += (step**2).sum()
             variance = np.maximum(variance - rows[row] ** 2, ridge)
     return picked, worst
+
+
+def corners(n_classes: int) -> NDArray[np.float64]:
+    """(C, C) points of length 1, each as far from all others; of two classes those of -1 and 1."""
+    return (np.eye(n_classes) - 1 / n_classes) * np.sqrt(n_classes / (n_classes - 1))
 
 
 def _kernel(a: NDArray[np.floating], b: NDArray[np.floating], gamma: float) -> NDArray[np.float64]:
