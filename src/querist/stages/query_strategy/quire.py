@@ -123,7 +123,8 @@ def quire(
 
 def corners(n_classes: int) -> NDArray[np.float64]:
     """(C, C) points of length 1, each as far from all others; of two classes those of -1 and 1."""
-    return (np.eye(n_classes) - 1 / n_classes) * np.sqrt(n_classes / (n_classes - 1))
+    found: NDArray[np.float64] = (np.eye(n_classes) - 1 / n_classes) * np.sqrt(n_classes / (n_classes - 1))
+    return found
 
 
 def _kernel(a: NDArray[np.floating], b: NDArray[np.floating], gamma: float) -> NDArray[np.float64]:
