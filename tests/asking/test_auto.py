@@ -46,7 +46,8 @@ def test_the_candidates_are_as_many_as_changed_within_bounds(
 ) -> None:
     assert n_candidates(1000, 10, changed=changed, few=False, budget_left=budget_left) == expected
     assert n_candidates(20, 10, changed=changed, few=False, budget_left=budget_left) == 20
-    assert n_candidates(2000, 10, changed=changed, few=True, budget_left=budget_left) == 1000
+    sizes = [n_candidates(n, 10, changed=changed, few=True, budget_left=budget_left) for n in (4000, 1000, 300, 20)]
+    assert sizes == [1000, 500, 200, 20]  # 100 for each, or half of the pool, but 20 for each
 
 
 def test_a_settled_model_asks_among_its_least_certain_items_alone() -> None:

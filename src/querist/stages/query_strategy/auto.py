@@ -35,7 +35,8 @@ class Auto:
     from the most uncertain ones, at least 3 and at most 20 for each query. Early models change their mind about much
     of the pool, and the batch is diverse; later ones about little, and it comes close to the highest scores. In the
     first round, without a model to compare with, the 20 for each query are candidates. With a budget, no more than it
-    can still ask. With fewer than three labels for each class scores say little, and 100 for each query are.
+    can still ask. With fewer than three labels for each class scores say little, and 100 for each query are, or the
+    less certain half of the pool.
 
     An item stands for those within about a radius, the largest at which balls mostly hold one cluster only, of as many
     clusters as there are classes. Items near a labeled one count as known, but once less than 5 % of the pool changes,
@@ -104,7 +105,7 @@ def too_few_labels(pool: Pool) -> bool:
 def n_candidates(n_items: int, batch_size: int, *, changed: float | None, few: bool, budget_left: int | None) -> int:
     """How many of the most uncertain items the batch is chosen among; `few`: there are too few labels to judge by."""
     if few:
-        return min(WIDE * batch_size, n_items)
+        return min(WIDE * batch_size, max(MOST * batch_size, n_items // 2), n_items)
     undecided = MOST * batch_size if changed is None else round(changed * n_items)
     wanted = min(max(undecided, LEAST * batch_size), MOST * batch_size)
     if budget_left is not None:
