@@ -168,14 +168,9 @@ def misses(verdicts: Verdicts, chosen: Mapping[Cell, Mapping[str, Curve]]) -> st
             if name in found and found[name].loss > MISSED:
                 best = max((other for other in found if other not in META), key=lambda other: found[other].area)
                 loss, error, pairs = lost(chosen[cell][name], chosen[cell][best])
-                rows.append(
-                    (found[name].loss, [" ".join(cell), f"`{best}`", f"{loss:.1f}", f"{error:.1f}", str(pairs)])
-                )
-    if not rows:
-        return "On none."
-    rows.sort(key=lambda row: -row[0])
-    head = ["cell", "best", "loss %", "in pairs %", "standard error", "pairs"]
-    return table(head, [[*line[:2], f"{loss:.1f}", *line[2:]] for loss, line in rows])
+                rows.append((loss, [" ".join(cell), f"`{best}`", f"{loss:.1f}", f"{error:.1f}", str(pairs)]))
+    head = ["cell", "best", "loss %", "standard error", "pairs"]
+    return table(head, [line for _, line in sorted(rows, reverse=True)]) if rows else "On none."
 
 
 def gains(names: Sequence[str], verdicts: Verdicts, chosen: Mapping[Cell, Mapping[str, Curve]]) -> str:
