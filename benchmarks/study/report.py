@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from analysis import BASELINE, LEVEL, Cell, Curve, Verdict, curves, judge, lost, read_runs
+from analysis import BASELINE, LEAST_PAIRS, LEVEL, Cell, Curve, Verdict, curves, judge, lost, read_runs
 from cells import FULL, REGIMES
 from charts import curves_svg
 from sets import SETS
@@ -168,6 +168,8 @@ def misses(verdicts: Verdicts, chosen: Mapping[Cell, Mapping[str, Curve]]) -> st
             if name in found and found[name].loss > MISSED:
                 best = max((other for other in found if other not in META), key=lambda other: found[other].area)
                 loss, error, pairs = lost(chosen[cell][name], chosen[cell][best])
+                if pairs < LEAST_PAIRS:
+                    continue
                 rows.append((loss, [" ".join(cell), f"`{best}`", f"{loss:.1f}", f"{error:.1f}", str(pairs)]))
     head = ["cell", "best", "loss %", "standard error", "pairs"]
     return table(head, [line for _, line in sorted(rows, reverse=True)]) if rows else "On none."

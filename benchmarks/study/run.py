@@ -80,6 +80,8 @@ def main() -> None:
     options = parser.parse_args()
     try:
         cells = [cell for cell in cells_of(options.sets) if any(REGIMES[name].has(cell[0]) for name in options.regimes)]
+        if not cells:
+            parser.error(f"{' '.join(options.sets)} is not played with a seed set of {' '.join(options.regimes)}")
         for cell in cells:  # computed here once, not by each process
             encoded(*cell)
     except QueristError as error:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import querist
 from querist.config import Settings
 from querist.core.errors import SettingError, StrategyError
-from querist.core.types import Pool
+from querist.core.types import Pool, Selection
 from querist.stages.query_strategy.ask import ask, make
 from querist.stages.query_strategy.auto import Auto, apart, how_far_labels_count, n_candidates, share_changed
 from querist.testing.strategies import make_pool
@@ -75,15 +76,39 @@ def test_a_model_that_changes_its_mind_asks_over_a_wider_part_of_the_pool() -> N
 
 def test_with_few_labels_for_each_class_it_looks_beyond_the_least_certain() -> None:
     """Two classes: six labels are enough to go by scores, five are not, and what is not known is not few."""
-    pool = _line(2000)
-    points = np.ones((6, 2), dtype=np.float32)
-    rng = np.random.default_rng
-    few = ask(Auto(explore=0), replace(pool, labeled_embeddings=points[:5]), 10, rng(0))
-    enough = ask(Auto(explore=0), replace(pool, labeled_embeddings=points), 10, rng(0))
-    unknown = ask(Auto(explore=0), replace(pool, labeled_embeddings=None), 10, rng(0))
+    pool, codes = _line(2000), np.zeros(6, dtype=np.intp)
+    few, enough, unknown = (
+        ask(Auto(explore=0), replace(pool, labeled_codes=known), 10, np.random.default_rng(0))
+        for known in (codes[:5], codes, None)
+    )
     assert [a.thresholds["candidates"] for a in (few, enough, unknown)] == [1000, 200, 200]
-    assert "fewer than 3 labels for each class" in few.note
-    assert "fewer than" not in enough.note
+    assert ", and only 5 labels for 2 classes: those that" in few.note
+    assert "only" not in enough.note + unknown.note
+
+
+def test_of_arrays_without_labels_nothing_is_few() -> None:
+    """select() knows of labels what it is given: none told, a few, enough."""
+    rng = np.random.default_rng(0)
+    X, proba = rng.normal(size=(1000, 4)).astype(np.float32), rng.dirichlet(np.ones(10), size=1000)
+    labels = np.full(1000, -1)
+    labels[:40] = np.arange(40) % 10
+    for known, expected in [(None, 180), (np.where(np.arange(1000) < 20, labels, -1), 490), (labels, 180)]:
+        auto = Remembering()
+        given = {} if known is None else {"labels": known}
+        querist.select(auto, 10, proba=proba, embeddings=X, rng=0, **given)
+        assert auto.asked[-1].thresholds["candidates"] == expected
+
+
+class Remembering(Auto):
+    """What it answered, besides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Selection] = []
+
+    def __call__(self, pool: Pool, batch_size: int, rng: np.random.Generator, /) -> Selection:
+        self.asked.append(super().__call__(pool, batch_size, rng))
+        return self.asked[-1]
 
 
 def test_one_thing_said_many_times_is_asked_once() -> None:

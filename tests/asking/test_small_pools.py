@@ -99,16 +99,15 @@ def test_corners_are_as_far_from_each_other_and_two_of_them_opposite():
     np.testing.assert_allclose(corners(2)[0], -corners(2)[1])
 
 
-@pytest.mark.parametrize("n_classes", [3, 8])
-def test_of_several_classes_no_one_is_asked_for_alone(n_classes):
+def test_of_several_classes_no_one_is_asked_for_alone():
     """Even groups, one of them labeled twice: a batch looks into nearly all, not again and again into one."""
-    generator = rng(1)
+    generator, n_classes = rng(1), 8
     group = np.repeat(np.arange(n_classes), 30)
     points = 3 * np.eye(n_classes)[group] + generator.normal(size=(len(group), n_classes))
     labeled = np.r_[0, np.arange(n_classes) * 30]
     batch = quire(points, points[labeled], group[labeled], n_classes, 24, rng(), gamma=auto_gamma(points), ridge=1.0)[0]
     asked = np.bincount(group[batch], minlength=n_classes)
-    assert asked.max() <= 24 / 2
+    assert asked.max() <= 6
     assert (asked > 0).sum() >= n_classes - 1
 
 

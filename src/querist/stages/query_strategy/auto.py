@@ -19,8 +19,8 @@ from querist.stages.query_strategy.prob_cover import RADIUS_SAMPLE, n_classes_of
 LEAST, MOST = 3, 20
 """Candidates for each query: fewer leave nothing to choose, more let sure items in."""
 FEW, WIDE = 3, 100
-"""Labels for each class below which a model knows too little of most classes to be sure of anything, and the
-candidates for each query then."""
+"""Labels for each class, on the mean, below which a model knows too little of most classes to be sure of anything, and
+the candidates for each query then."""
 SETTLED = 0.05
 """Share of changed predictions below which labels count as known less and less."""
 COMMON = 1 / 3
@@ -35,8 +35,8 @@ class Auto:
     from the most uncertain ones, at least 3 and at most 20 for each query. Early models change their mind about much
     of the pool, and the batch is diverse; later ones about little, and it comes close to the highest scores. In the
     first round, without a model to compare with, the 20 for each query are candidates. With a budget, no more than it
-    can still ask. With fewer than three labels for each class scores say little, and 100 for each query are, or the
-    less certain half of the pool.
+    can still ask. With fewer than three labels for each class, on the mean, scores say little: then 100 for each query
+    are, at most the less certain half of the pool, at least 20, whatever the budget.
 
     An item stands for those within about a radius, the largest at which balls mostly hold one cluster only, of as many
     clusters as there are classes. Items near a labeled one count as known, but once less than 5 % of the pool changes,
@@ -71,7 +71,7 @@ class Auto:
         n_random = int(self.explore * batch_size + 0.5)
         n_chosen = batch_size - n_random
         few = too_few_labels(pool)
-        wanted = n_candidates(pool.n_items, n_chosen, changed=changed, few=few, budget_left=pool.budget_left)
+        wanted = n_candidates(pool.n_items, n_chosen, changed=changed, few=bool(few), budget_left=pool.budget_left)
         candidates = top_k(pool.scores, wanted, rng)
         sample = pool.embed(np.sort(rng.choice(pool.n_items, min(RADIUS_SAMPLE, pool.n_items), replace=False)))
         turn = apart(sample)
@@ -97,9 +97,11 @@ class Auto:
         )
 
 
-def too_few_labels(pool: Pool) -> bool:
-    """Whether there are less than three labels for each class; not where the pool does not tell of its labels."""
-    return pool.labeled_embeddings is not None and len(pool.labeled_embeddings) < FEW * n_classes_of(pool)
+def too_few_labels(pool: Pool) -> str:
+    """ "25 labels for 77 classes", where those are less than three for each; "" else, and where labels are not told."""
+    if pool.labeled_codes is None or len(pool.labeled_codes) >= FEW * n_classes_of(pool):
+        return ""
+    return f"{len(pool.labeled_codes)} labels for {n_classes_of(pool)} classes"
 
 
 def n_candidates(n_items: int, batch_size: int, *, changed: float | None, few: bool, budget_left: int | None) -> int:
@@ -153,12 +155,12 @@ def share_changed(
     return float(changed[known].mean()) if known.any() else None
 
 
-def _why(changed: float | None, few: bool, wanted: int, n_items: int, threshold: float, n_random: int) -> str:
+def _why(changed: float | None, few: str, wanted: int, n_items: int, threshold: float, n_random: int) -> str:
     seen = (
         "With no earlier model to compare with"
         if changed is None
         else f"The model changed its mind about {changed:.1%} of the pool since the last round"
     )
-    seen += f", and has fewer than {FEW} labels for each class" if few else ""
+    seen += f", and only {few}" if few else ""
     among = f"the {wanted} least certain items of {n_items} (score of at least {threshold:.4g})"
     return f"{seen}: those that stand for the most of {among}{f', and {n_random} drawn at random' if n_random else ''}."

@@ -20,14 +20,14 @@ class Quire:
 
     The kernel is exp(-gamma |x - z|^2), with gamma = "auto" one over the summed variance of the embeddings; `ridge`
     is the weight on smoothness. Several classes are the corners of a regular simplex, which for two is the paper's -1
-    and 1. (The worst of several classes one against the rest, as scikit-activeml has it, is always that of the class
+    and 1. (The worst of several classes one against the rest, as scikit-activeml has it, is mostly that of the class
     whose labels fit worst: it asks for more of that class alone.) A batch is chosen one by one, each pick with the
     label that the labels before it predict. The objective is exact: in the paper and in other libraries it takes
     matrices of n x n, but its minimum has a closed form without them.
 
     Source: Huang et al., 2010, for two classes.
-    Cost: O(n l (l + d) + n k (l + k + d)) for l labeled items and a batch of k: small pools.
-    Memory: 8 n (l + k) bytes.
+    Cost: O(n l (l + d) + n k (l + k + d + C)) for l labeled items and a batch of k: small pools.
+    Memory: 8 n (3 l + k + 2 d + 4 C) bytes.
     When: a few dozen labels and smooth, dense embeddings; it trusts the kernel, not your model, and is slow and no
         better than uncertainty once the model is good.
     """
@@ -42,16 +42,16 @@ class Quire:
         self.gamma, self.ridge = gamma, ridge
 
     def bytes_needed(self, n_items: int, n_dims: int, n_classes: int, batch_size: int) -> int:
-        return bytes_of(n_items, 0, n_dims, batch_size)
+        return bytes_of(n_items, 0, n_dims, n_classes, batch_size)
 
     def __call__(self, pool: Pool, batch_size: int, rng: np.random.Generator, /) -> Selection:
         assert pool.embed is not None  # `needs` says so, ask() checked it
         assert pool.labeled_embeddings is not None
         assert pool.labeled_codes is not None
         labeled, codes = pool.labeled_embeddings, pool.labeled_codes
-        refuse_beyond(bytes_of(pool.n_items, len(codes), labeled.shape[1], batch_size), pool, "quire")
-        points = pool.embed(slice(0, pool.n_items))
         n_classes = max(2, len(pool.classes), int(codes.max(initial=0)) + 1)
+        refuse_beyond(bytes_of(pool.n_items, len(codes), labeled.shape[1], n_classes, batch_size), pool, "quire")
+        points = pool.embed(slice(0, pool.n_items))
         gamma = self.gamma if isinstance(self.gamma, float | int) else auto_gamma(points)
         picked, worst = quire(points, labeled, codes, n_classes, batch_size, rng, gamma=gamma, ridge=self.ridge)
         return Selection(
@@ -62,8 +62,8 @@ class Quire:
         )
 
 
-def bytes_of(n_items: int, n_labeled: int, n_dims: int, batch_size: int) -> int:
-    return 8 * n_items * (n_labeled + batch_size + n_dims)
+def bytes_of(n_items: int, n_labeled: int, n_dims: int, n_classes: int, batch_size: int) -> int:
+    return 8 * n_items * (3 * n_labeled + batch_size + 2 * n_dims + 4 * n_classes)
 
 
 def auto_gamma(points: Embeddings) -> float:
@@ -106,7 +106,7 @@ def quire(
         for turn in range(batch_size):
             left = np.flatnonzero(open_)
             own = mean[:, left]
-            farthest = 1 - 2 * (corner @ own).min(axis=0) + (own**2).sum(axis=0)
+            farthest = 1 - 2 * scale_of(n_classes) * own.min(axis=0) + (own**2).sum(axis=0)
             objective = total + farthest / variance[left]
             at = int(top_k(-np.round(objective, DIGITS), 1, rng)[0])
             x = picked[turn] = left[at]
@@ -123,8 +123,12 @@ def quire(
 
 def corners(n_classes: int) -> NDArray[np.float64]:
     """(C, C) points of length 1, each as far from all others; of two classes those of -1 and 1."""
-    found: NDArray[np.float64] = (np.eye(n_classes) - 1 / n_classes) * np.sqrt(n_classes / (n_classes - 1))
-    return found
+    return (np.eye(n_classes) - 1 / n_classes) * scale_of(n_classes)
+
+
+def scale_of(n_classes: int) -> float:
+    """What makes the corners as long as 1; the inner product of corner c and a mean of corners is this times mean_c."""
+    return float(np.sqrt(n_classes / (n_classes - 1)))
 
 
 def _kernel(a: NDArray[np.floating], b: NDArray[np.floating], gamma: float) -> NDArray[np.float64]:
