@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from sets import encoded
+from sets import APART, WHOLE, encoded
 
 from querist import plugins
 from querist.config import parse
@@ -35,16 +35,17 @@ REVIEWS = ("reviews-label", "reviews-stars")
 
 @dataclass(frozen=True)
 class Regime:
-    """A seed set and batches; `sets` are those it is for, none: all but the whole reviews."""
+    """A seed set and batches; `sets` are those it is for, none: all but the whole reviews and those kept apart."""
 
     seed: int
     batch: int
     rounds: int
     pool: int = 10_000
     sets: tuple[str, ...] = ()
+    what: str = ""
 
     def has(self, name: str) -> bool:
-        return name in self.sets if self.sets else name != "reviews-whole"
+        return name in self.sets if self.sets else name not in WHOLE + APART
 
 
 REGIMES = {
@@ -53,10 +54,11 @@ REGIMES = {
     "100": Regime(100, 100, 14),
     "25x100": Regime(25, 100, 20, pool=20_000, sets=("reviews-stars",)),
     "4000": Regime(4_000, 300, 4, pool=20_000, sets=REVIEWS),
-    "4000whole": Regime(4_000, 300, 4, pool=200_000, sets=("reviews-whole",)),
+    "25apart": Regime(25, 25, 19, sets=APART, what="sets that auto was not made on"),
+    "4000whole": Regime(4_000, 300, 4, pool=200_000, sets=WHOLE),
 }
 """By the size of the seed set: small pools to 200 labels, 25 + 19 x 25 = 500, 100 + 14 x 100 = 1,500, batches of 100 to
-2,025, 4,000 + 4 x 300 = 5,200, and the same with all reviews in the pool."""
+2,025, 4,000 + 4 x 300 = 5,200, the first on other sets, and the last with all reviews in the pool."""
 
 
 def load_cell(name: str, features: str, regime: str, **settings: dict[str, Any]) -> Task:

@@ -18,7 +18,7 @@ from sets import SETS
 
 METRIC = {
     **dict.fromkeys(SETS, "accuracy"),
-    **dict.fromkeys(("sms-spam", "reviews-label", "reviews-stars", "reviews-whole"), "macro_f1"),
+    **dict.fromkeys(("sms-spam", "mail", "reviews-label", "reviews-stars", "reviews-whole"), "macro_f1"),
 }
 """What a set is judged by: macro-F1 where one class holds most of the items."""
 GROUPS = {"TF-IDF": ("tfidf",), "MiniLM": ("minilm",), "images and tables": ("pixels", "patches", "table")}
@@ -82,7 +82,8 @@ def page(
             continue
         last = terms.seed + terms.rounds * terms.batch
         batches = f"batches of {terms.batch} to {last:,} labels"
-        parts.append(f"## Seed set of {terms.seed:,}, {batches}, pools of at most {terms.pool:,}")
+        what = f": {terms.what}" if terms.what else ""
+        parts.append(f"## Seed set of {terms.seed:,}, {batches}, pools of at most {terms.pool:,}{what}")
         for group, kinds in GROUPS.items():
             cells = {cell: found for cell, found in of_regime.items() if cell[1] in kinds}
             if cells:

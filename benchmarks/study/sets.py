@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -66,12 +67,12 @@ def read_csv(path: str) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
-def texts(path: str, *, own_split: bool = True) -> Source:
+def texts(path: str, *, own_split: bool = True, label: str = "label") -> Source:
     """Distinct texts; one that is also in the holdout stays there alone."""
     rows = sorted(read_csv(path), key=lambda row: own_split and row["split"] != "test")
     rows = list({row["text"]: row for row in reversed(rows)}.values())
     in_test = np.array([row["split"] == "test" for row in rows]) if own_split else None
-    return Source({"text": [row["text"] for row in rows]}, [row["label"] for row in rows], in_test)
+    return Source({"text": [row["text"] for row in rows]}, [row[label] for row in rows], in_test)
 
 
 STARS = {"1": "negative", "2": "negative", "3": "neutral", "4": "positive", "5": "positive"}
@@ -83,6 +84,53 @@ def reviews(label: Callable[[dict[str, str]], str]) -> Source:
     rows = {(row["title"] + "\n" + row["text"]): row for row in known}
     in_test = np.array([row["split"] == "test" for row in rows.values()])
     return Source({"text": list(rows)}, [label(row) for row in rows.values()], in_test)
+
+
+def once(path: str, text: Callable[[dict[str, str]], str], label: str) -> Source:
+    """Distinct texts without a holdout of their own."""
+    rows = {text(row): row for row in read_csv(path)}
+    return Source({"text": list(rows)}, [row[label] for row in rows.values()], None)
+
+
+TOPICS = {
+    "top-up": "top_up|topping",
+    "transfer": "transfer|beneficiary|receiving_money",
+    "cash": "cash|atm",
+    "exchange": "exchange|currency|fiat",
+    "identity": "identity|verify|pin|passcode|source_of|personal|phone|age_limit|terminate",
+    "payment": "payment|charged|refund|direct_debit|statement|balance|fee",
+    "card": "card",
+}
+GOODS = {
+    "phone": "mobile|phone|galaxy|redmi|realme|poco|iphone",
+    "laptop": "laptop|notebook",
+    "television": "tv",
+    "audio": "headset|earphone|bluetooth|speaker|earbuds",
+    "cooler": "cooler|fan",
+    "clothes": "shirt|jeans|dress|kurta|saree|shoes|sneaker|sandal|t-shirt|socks",
+    "kitchen": "cooker|mixer|kettle|juicer|pan|stove|bottle|induction",
+}
+"""Classes by what the name of an intent holds, and a product's as a word; the first that fits."""
+
+
+def banking_topics() -> Source:
+    fine = texts("banking77/banking77.csv.gz")
+    coarse = [first_fit(TOPICS, label.lower(), "{}") or "other" for label in fine.labels]
+    return Source(fine.items, coarse, fine.in_test)
+
+
+def goods() -> Source:
+    """What a review of more than eight words is about."""
+    kinds: dict[str, str] = {}
+    for row in read_csv("flipkart-reviews/reviews.csv.gz"):
+        kind = first_fit(GOODS, row["product"].lower(), r"\b(?:{})\b")
+        if kind and len(row["text"].split()) > 8:
+            kinds.setdefault(row["text"], kind)
+    return Source({"text": list(kinds)}, list(kinds.values()), None)
+
+
+def first_fit(kinds: dict[str, str], text: str, form: str) -> str | None:
+    return next((kind for kind, words in kinds.items() if re.search(form.format(words), text)), None)
 
 
 def digits() -> Source:
@@ -123,8 +171,16 @@ SETS: dict[str, Callable[[], Source]] = {
     "mnist": digits,
     "cifar10": photos,
     "electricity": electricity,
+    "trec-mixed": lambda: once("trec/trec.csv.gz", lambda row: row["text"], "label"),
+    "trec-fine": lambda: texts("trec/trec.csv.gz", label="fine_label"),
+    "banking77-topics": banking_topics,
+    "reviews-goods": goods,
+    "snippets": lambda: once("crowd-amazon-snippets/items.csv.gz", lambda row: row["text"], "majority"),
+    "mail": lambda: once("drift-spam-mail/mail.csv.gz", lambda row: row["subject"] + "\n" + row["text"], "label"),
 }
-TWIN = {"reviews-label": "reviews-stars"}
+APART = ("trec-mixed", "trec-fine", "banking77-topics", "reviews-goods", "snippets", "mail")
+"""Sets that `auto` was not made on."""
+TWIN = {"reviews-label": "reviews-stars", "trec-fine": "trec", "banking77-topics": "banking77"}
 """Sets with the items of another one, whose features they share."""
 TEXT = ("tfidf", "minilm")
 FEATURES = {
@@ -133,6 +189,8 @@ FEATURES = {
     "mnist": ("pixels",),
     "cifar10": ("patches",),
     "electricity": ("table",),
+    "reviews-goods": ("tfidf",),
+    "mail": ("tfidf",),
 }
 
 

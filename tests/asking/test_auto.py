@@ -14,7 +14,7 @@ from querist.config import Settings
 from querist.core.errors import SettingError, StrategyError
 from querist.core.types import Pool, Selection
 from querist.stages.query_strategy.ask import ask, make
-from querist.stages.query_strategy.auto import Auto, apart, how_far_labels_count, n_candidates, share_changed
+from querist.stages.query_strategy.auto import Auto, apart, how_far_labels_count, n_candidates, one_sided, share_changed
 from querist.testing.strategies import make_pool
 
 FAR = 1e3
@@ -97,6 +97,45 @@ def test_of_arrays_without_labels_nothing_is_few() -> None:
         given = {} if known is None else {"labels": known}
         querist.select(auto, 10, proba=proba, embeddings=X, rng=0, **given)
         assert auto.asked[-1].thresholds["candidates"] == expected
+
+
+@pytest.mark.parametrize(
+    ("proba", "expected"),
+    [
+        ([[0.4, 0.3, 0.3]] * 10, True),  # 100 % are told to be of a class that has 40 %
+        ([[0.8, 0.1, 0.1]] * 10, False),  # a dominant class, and the probabilities say so
+        ([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]], False),
+        ([[0.6, 0.4]] * 10, False),  # of two classes the least certain is nearest to the other
+    ],
+)
+def test_a_model_is_one_sided_that_predicts_what_its_probabilities_do_not_say(
+    proba: list[list[float]], expected: bool
+) -> None:
+    assert one_sided(np.array(proba)) is expected
+
+
+def test_a_one_sided_first_model_is_not_asked_for_the_next_class_alone() -> None:
+    """Four kinds of items; the model says A of all, and B next of all that look like B: its least certain items."""
+    rng = np.random.default_rng(0)
+    kind = np.arange(2000) % 4
+    X = (np.eye(4)[kind] + rng.normal(0, 0.05, (2000, 4))).astype(np.float32)
+    proba = np.where((kind == 1)[:, None], [0.36, 0.34, 0.16, 0.14], [0.4, 0.24, 0.2, 0.16])
+    margin = 1 - (proba[:, 0] - proba[:, 1])
+    first = make_pool(
+        2000,
+        n_classes=4,
+        proba=proba,
+        scores=margin,
+        embed=lambda at: X[at],
+        previous_proba=None,
+        labeled_embeddings=np.full((12, 4), FAR, dtype=np.float32),
+    )
+    asked = ask(Auto(explore=0), first, 10, np.random.default_rng(0))
+    assert set(kind[asked.indices].tolist()) == {0, 1, 2, 3}
+    assert "predicts one class far too often: those that stand for the most of 2000 of 2000 items" in asked.note
+    assert "score" not in asked.thresholds
+    later = ask(Auto(explore=0), replace(first, previous_proba=first.proba), 10, np.random.default_rng(0))
+    assert set(kind[later.indices].tolist()) == {1}
 
 
 class Remembering(Auto):

@@ -21,6 +21,9 @@ LEAST, MOST = 3, 20
 FEW, WIDE = 3, 100
 """Labels for each class, on the mean, below which a model knows too little of most classes to be sure of anything, and
 the candidates for each query then."""
+ONE_SIDED, AROUND = 0.3, 4096
+"""Share of a first model's predictions that its own probabilities do not bear out, above which its scores show one
+class alone, and the candidates then, from the whole pool."""
 SETTLED = 0.05
 """Share of changed predictions below which labels count as known less and less."""
 COMMON = 1 / 3
@@ -36,7 +39,9 @@ class Auto:
     of the pool, and the batch is diverse; later ones about little, and it comes close to the highest scores. In the
     first round, without a model to compare with, the 20 for each query are candidates. With a budget, no more than it
     can still ask. With fewer than three labels for each class, on the mean, scores say little: then 100 for each query
-    are, at most the less certain half of the pool, at least 20, whatever the budget.
+    are, at most the less certain half of the pool, at least 20, whatever the budget. A first model of more than two
+    classes that predicts one far more often than its own probabilities say has learned which class is frequent and no
+    more: its least certain items are those of the next frequent one. Then 4096 of the whole pool are candidates.
 
     An item stands for those within about a radius, the largest at which balls mostly hold one cluster only, of as many
     clusters as there are classes. Items near a labeled one count as known, but once less than 5 % of the pool changes,
@@ -72,7 +77,12 @@ class Auto:
         n_chosen = batch_size - n_random
         few = too_few_labels(pool)
         wanted = n_candidates(pool.n_items, n_chosen, changed=changed, few=bool(few), budget_left=pool.budget_left)
-        candidates = top_k(pool.scores, wanted, rng)
+        around = changed is None and not few and not pool.several and one_sided(pool.proba)
+        if around:
+            wanted = min(max(AROUND, wanted), pool.n_items)
+            candidates = np.sort(rng.choice(pool.n_items, wanted, replace=False))
+        else:
+            candidates = top_k(pool.scores, wanted, rng)
         sample = pool.embed(np.sort(rng.choice(pool.n_items, min(RADIUS_SAMPLE, pool.n_items), replace=False)))
         turn = apart(sample)
         radius = pure_radius(turn(sample), n_classes_of(pool), rng)
@@ -84,15 +94,16 @@ class Auto:
         others[chosen] = False
         drawn = rng.choice(np.flatnonzero(others), n_random, replace=False)
         picked = np.concatenate([chosen, drawn])
-        threshold = float(pool.scores[candidates[-1]])
-        thresholds = {"score": threshold, "candidates": float(wanted), "radius": radius}
+        thresholds = {"candidates": float(wanted), "radius": radius}
+        if not around:
+            thresholds["score"] = float(pool.scores[candidates[-1]])
         if changed is not None:
             thresholds["changed"] = changed
         return Selection(
             picked,
             pool.scores[picked],
             thresholds={**thresholds, "random": float(n_random)},
-            note=_why(changed, few, wanted, pool.n_items, threshold, n_random),
+            note=_why(changed, few, wanted, pool.n_items, thresholds.get("score"), n_random),
             reasons=[*stands_for(nearest_point(of(rows), wanted, rows[best])[0], best), *[AT_RANDOM] * n_random],
         )
 
@@ -113,6 +124,17 @@ def n_candidates(n_items: int, batch_size: int, *, changed: float | None, few: b
     if budget_left is not None:
         wanted = min(wanted, max(budget_left, LEAST * batch_size))
     return min(wanted, n_items)
+
+
+def one_sided(proba: Probabilities) -> bool:
+    """Whether more than 30 % of the predictions are of classes that the mean probabilities do not give as much.
+
+    With two classes it does not matter: what is least certain is nearest to the other one.
+    """
+    if proba.shape[1] <= 2:
+        return False
+    said = np.bincount(proba.argmax(axis=1), minlength=proba.shape[1]) / len(proba)
+    return float(np.maximum(said - proba.mean(axis=0, dtype=np.float64), 0).sum()) > ONE_SIDED
 
 
 def apart(sample: Embeddings) -> Callable[[Embeddings], Embeddings]:
@@ -155,12 +177,16 @@ def share_changed(
     return float(changed[known].mean()) if known.any() else None
 
 
-def _why(changed: float | None, few: str, wanted: int, n_items: int, threshold: float, n_random: int) -> str:
+def _why(changed: float | None, few: str, wanted: int, n_items: int, threshold: float | None, n_random: int) -> str:
     seen = (
         "With no earlier model to compare with"
         if changed is None
         else f"The model changed its mind about {changed:.1%} of the pool since the last round"
     )
     seen += f", and only {few}" if few else ""
-    among = f"the {wanted} least certain items of {n_items} (score of at least {threshold:.4g})"
+    if threshold is None:
+        seen += ", and a first one that predicts one class far too often"
+        among = f"{wanted} of {n_items} items"
+    else:
+        among = f"the {wanted} least certain items of {n_items} (score of at least {threshold:.4g})"
     return f"{seen}: those that stand for the most of {among}{f', and {n_random} drawn at random' if n_random else ''}."
