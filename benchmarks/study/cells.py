@@ -18,7 +18,6 @@ from querist.pipeline.replay import Task, run_one, score_full
 from querist.stages.initial_model.seed_set import draw_seed
 
 METRICS = ("accuracy", "macro_f1")
-plugins.BUILT_IN["heads"]["spanned-logistic"] = "spanned:logistic"
 LEARNERS = {
     "tfidf": LearnerSpec("tfidf", head="spanned-logistic"),
     "minilm": embeddings_logistic(),
@@ -63,6 +62,7 @@ REGIMES = {
 
 def load_cell(name: str, features: str, regime: str, **settings: dict[str, Any]) -> Task:
     """The task of a cell; `settings` are sections over the study's own, e.g. query={"params": {...}}."""
+    plugins.BUILT_IN["heads"]["spanned-logistic"] = "spanned:logistic"
     found, terms = encoded(name, features), REGIMES[regime]
     given: dict[str, dict[str, Any]] = {
         "learner": {"calibration": "none"},
