@@ -15,7 +15,7 @@ from querist.core.types import Pool
 from querist.stages.query_strategy import hierarchical
 from querist.stages.query_strategy.ask import ask
 from querist.stages.query_strategy.hierarchical import Hierarchical, doubts, draw_leaves, prune, ward
-from querist.stages.query_strategy.quire import Quire, auto_gamma, corners, quire
+from querist.stages.query_strategy.quire import LEAST_RIDGE, Quire, auto_gamma, corners, quire
 from querist.testing.strategies import make_pool
 
 
@@ -117,6 +117,13 @@ def test_twins_of_a_labeled_item_come_last():
     assert quire(points, labeled, np.array([0, 1]), 2, 3, rng(), gamma=1.0, ridge=0.1)[0][0] == 1
 
 
+def test_copies_among_the_labels_are_no_trouble_with_the_least_ridge():
+    labeled = np.repeat(np.array([[0.0, 0.0], [5.0, 5.0]]), 500, axis=0)
+    points = np.array([[0.0, 0.0], [2.5, 2.5], [5.0, 5.0]])
+    codes = np.repeat([0, 1], 500)
+    assert quire(points, labeled, codes, 2, 3, rng(), gamma=1.0, ridge=LEAST_RIDGE)[0][0] == 1
+
+
 def test_equal_items_come_in_any_order():
     first = {
         quire(np.zeros((6, 2)), np.ones((1, 2)), np.array([0]), 2, 1, rng(s), gamma=1.0, ridge=1.0)[0][0]
@@ -137,7 +144,7 @@ def test_quire_without_a_single_label_spreads_over_the_pool():
     assert set((ask(Quire(gamma=1.0), pool, 3, rng()).indices // 4).tolist()) == {0, 1, 2}
 
 
-@pytest.mark.parametrize("setting", [{"gamma": 0}, {"gamma": "much"}, {"ridge": 0.0}])
+@pytest.mark.parametrize("setting", [{"gamma": 0}, {"gamma": "much"}, {"ridge": 0.0}, {"ridge": 1e-9}])
 def test_settings_of_quire_that_cannot_work_are_refused(setting):
     with pytest.raises(SettingError, match=str(next(iter(setting.values())))):
         Quire(**setting)

@@ -13,6 +13,8 @@ from querist.stages.query_strategy.ask import refuse_beyond
 
 DIGITS = 9
 """Values equal to this many decimals are a tie."""
+LEAST_RIDGE = 1e-6
+"""With less the kernel of copies among the labels is singular."""
 
 
 class Quire:
@@ -37,8 +39,8 @@ class Quire:
     def __init__(self, *, gamma: float | str = "auto", ridge: float = 1.0) -> None:
         if gamma != "auto" and (isinstance(gamma, str) or gamma <= 0):
             raise SettingError(f'gamma = {gamma!r} of strategy quire must be "auto" or above 0')
-        if ridge <= 0:
-            raise SettingError(f"ridge = {ridge} of strategy quire must be above 0")
+        if not LEAST_RIDGE <= ridge < float("inf"):
+            raise SettingError(f"ridge = {ridge} of strategy quire must be a number of at least {LEAST_RIDGE}")
         self.gamma, self.ridge = gamma, ridge
 
     def bytes_needed(self, n_items: int, n_dims: int, n_classes: int, batch_size: int) -> int:
