@@ -179,7 +179,7 @@ SETS: dict[str, Callable[[], Source]] = {
     "mail": lambda: once("drift-spam-mail/mail.csv.gz", lambda row: row["subject"] + "\n" + row["text"], "label"),
 }
 APART = ("trec-mixed", "trec-fine", "banking77-topics", "reviews-goods", "snippets", "mail")
-"""Sets that `auto` was not made on."""
+"""Sets that `auto` was not made on; the first four hold texts of others, by other labels or split anew."""
 TWIN = {"reviews-label": "reviews-stars", "trec-fine": "trec", "banking77-topics": "banking77"}
 """Sets with the items of another one, whose features they share."""
 TEXT = ("tfidf", "minilm")

@@ -132,7 +132,11 @@ def test_a_one_sided_first_model_is_not_asked_for_the_next_class_alone() -> None
     )
     asked = ask(Auto(explore=0), first, 10, np.random.default_rng(0))
     assert set(kind[asked.indices].tolist()) == {0, 1, 2, 3}
-    assert "predicts one class far too often: those that stand for the most of 2000 of 2000 items" in asked.note
+    assert (
+        "predicts some classes far more often than its own probabilities say: those that stand for the most of all 2000"
+        in asked.note
+    )
+    assert not any("unsure" in reason for reason in asked.reasons)
     assert "score" not in asked.thresholds
     later = ask(Auto(explore=0), replace(first, previous_proba=first.proba), 10, np.random.default_rng(0))
     assert set(kind[later.indices].tolist()) == {1}

@@ -22,8 +22,8 @@ FEW, WIDE = 3, 100
 """Labels for each class, on the mean, below which a model knows too little of most classes to be sure of anything, and
 the candidates for each query then."""
 ONE_SIDED, AROUND = 0.3, 4096
-"""Share of a first model's predictions that its own probabilities do not bear out, above which its scores show one
-class alone, and the candidates then, from the whole pool."""
+"""Share of the predictions that the model's own probabilities do not bear out, above which its scores show the next
+frequent class alone, and the candidates then, from the whole pool."""
 SETTLED = 0.05
 """Share of changed predictions below which labels count as known less and less."""
 COMMON = 1 / 3
@@ -39,9 +39,10 @@ class Auto:
     of the pool, and the batch is diverse; later ones about little, and it comes close to the highest scores. In the
     first round, without a model to compare with, the 20 for each query are candidates. With a budget, no more than it
     can still ask. With fewer than three labels for each class, on the mean, scores say little: then 100 for each query
-    are, at most the less certain half of the pool, at least 20, whatever the budget. A first model of more than two
-    classes that predicts one far more often than its own probabilities say has learned which class is frequent and no
-    more: its least certain items are those of the next frequent one. Then 4096 of the whole pool are candidates.
+    are, at most the less certain half of the pool, at least 20, whatever the budget. A model without an earlier
+    one that predicts some of more than two classes far more often than its own probabilities say has learned which
+    class is frequent and no more: its least certain items are those of the next frequent one. Then at least 4096 of the
+    whole pool are, drawn at random, whatever the budget.
 
     An item stands for those within about a radius, the largest at which balls mostly hold one cluster only, of as many
     clusters as there are classes. Items near a labeled one count as known, but once less than 5 % of the pool changes,
@@ -104,7 +105,10 @@ class Auto:
             pool.scores[picked],
             thresholds={**thresholds, "random": float(n_random)},
             note=_why(changed, few, wanted, pool.n_items, thresholds.get("score"), n_random),
-            reasons=[*stands_for(nearest_point(of(rows), wanted, rows[best])[0], best), *[AT_RANDOM] * n_random],
+            reasons=[
+                *stands_for(nearest_point(of(rows), wanted, rows[best])[0], best, "" if around else "unsure "),
+                *[AT_RANDOM] * n_random,
+            ],
         )
 
 
@@ -185,8 +189,8 @@ def _why(changed: float | None, few: str, wanted: int, n_items: int, threshold: 
     )
     seen += f", and only {few}" if few else ""
     if threshold is None:
-        seen += ", and a first one that predicts one class far too often"
-        among = f"{wanted} of {n_items} items"
+        seen += ", and this one predicts some classes far more often than its own probabilities say"
+        among = f"{wanted} items drawn from {n_items}" if wanted < n_items else f"all {n_items} items"
     else:
         among = f"the {wanted} least certain items of {n_items} (score of at least {threshold:.4g})"
     return f"{seen}: those that stand for the most of {among}{f', and {n_random} drawn at random' if n_random else ''}."

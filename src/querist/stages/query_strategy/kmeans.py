@@ -80,10 +80,10 @@ class KMeansDiversity:
         )
 
 
-def stands_for(cluster: NDArray[np.integer], picked: Indices) -> list[str]:
-    """For each pick, how many of the unsure items it stands for."""
+def stands_for(cluster: NDArray[np.integer], picked: Indices, kind: str = "unsure ") -> list[str]:
+    """For each pick, how many of the candidates it stands for, which are items of this kind."""
     sizes = np.bincount(cluster)[cluster[picked]]
-    return [f"one of {size} similar unsure items" if size > 1 else "like no other unsure item" for size in sizes]
+    return [f"one of {size} similar {kind}items" if size > 1 else f"like no other {kind}item" for size in sizes]
 
 
 def _weights(scores: Scores) -> Scores | None:
