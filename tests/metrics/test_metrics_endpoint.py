@@ -15,7 +15,7 @@ from querist.core.errors import Busy
 from querist.pipeline.accounts.people import add_user, make_token
 from querist.pipeline.monitoring import alerting
 from querist.pipeline.project import Project
-from querist.store.analyses import list_analyses
+from querist.store.analyses import add_analysis, list_analyses
 from querist.web.app import create_app
 from querist.web.auth import Gate
 
@@ -107,6 +107,25 @@ def test_an_alert_that_is_sent_again_opens_nothing_even_when_its_round_is_over(
     later = alert(startsAt="2026-02-01T00:00:00Z")  # it was over, and fires anew
     monkeypatch.undo()
     assert post(ops, later)["round"] == 2
+
+
+def test_a_drift_alarm_that_fires_anew_opens_no_round_before_the_next_alarm(
+    watched: Project, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scrape that failed ends the alert in Prometheus, and the next one starts it anew; the alarm is the same."""
+    ops, opened = client("rounds"), iter(range(2, 9))
+    monkeypatch.setattr(alerting, "open_drift_round", lambda *_: {"round": next(opened), "opened": True, "reason": ""})
+    alarm(watched)
+    assert post(ops, alert())["round"] == 2
+    assert post(ops, alert(startsAt="2026-02-01T00:00:00Z"))["reason"] == "the alert has opened its round before"
+    assert post(ops, alert("Other", startsAt="2026-02-02T00:00:00Z"))["round"] == 3, "another one is another matter"
+    alarm(watched)
+    assert post(ops, alert(startsAt="2026-02-03T00:00:00Z"))["round"] == 4
+
+
+def alarm(project: Project) -> None:
+    with project.ledger.begin() as tx:
+        add_analysis(tx, "alert", {}, round=1, now=project.clock())
 
 
 @pytest.mark.parametrize(

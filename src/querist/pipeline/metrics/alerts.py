@@ -26,9 +26,10 @@ class Alert:
     action: str = ""
 
 
+DRIFT = "QueristDrift"
 ALERTS = (
     Alert(
-        "QueristDrift",
+        DRIFT,
         "querist_drift_alarm == 1",
         "1m",
         "page",

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from querist.pipeline.metrics.alerts import REACTIVATE
+from querist.pipeline.metrics.alerts import DRIFT, REACTIVATE
 from querist.pipeline.monitoring.check import open_drift_round
+from querist.pipeline.monitoring.drift_status import ALERT
 from querist.store.analyses import add_analysis, list_analyses
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Fired:
 def receive_alerts(project: Project, alerts: Sequence[Fired]) -> dict[str, Any]:
     """Opens a drift round for the alerts that fire and ask for it: {"taken": alerts, "round", "opened", "reason"}.
 
-    Idempotent: while an alert fires it opens one round, and all of them together open no second one beside it.
+    Idempotent: while an alert fires it opens one round, and all of them together open no second one beside it. That of
+    a drift alarm which fires anew, as Prometheus had lost sight of the server, opens none before the next alarm.
     Raises Busy where the project is at work; the sender tries again.
     """
     own = project.settings.project.name
@@ -38,7 +40,10 @@ def receive_alerts(project: Project, alerts: Sequence[Fired]) -> dict[str, Any]:
     if not wanted:
         return {"taken": 0, "round": None, "opened": False, "reason": "no alert asks this project for a round"}
     with project.ledger.read() as tx:
-        known = {a.result["key"]: a.result["round"] for a in list_analyses(tx, KIND)}
+        before, alarms = list_analyses(tx, KIND), list_analyses(tx, ALERT, last=1)
+    known = {a.result["key"]: a.result["round"] for a in before}
+    answered = {_alert_of(a.result["key"]): a.result["round"] for a in before if alarms and a.at >= alarms[0].at}
+    known |= {a.key: answered[_alert_of(a.key)] for a in wanted if a.name == DRIFT and _alert_of(a.key) in answered}
     if seen := [known[a.key] for a in wanted if a.key in known]:
         found = {"round": max(seen), "opened": False, "reason": "the alert has opened its round before"}
     else:
@@ -49,3 +54,8 @@ def receive_alerts(project: Project, alerts: Sequence[Fired]) -> dict[str, Any]:
             for key in sorted(new):
                 add_analysis(tx, KIND, {"key": key, "round": found["round"]}, round=found["round"], now=project.clock())
     return {"taken": len(wanted), **{name: found[name] for name in ("round", "opened", "reason")}}
+
+
+def _alert_of(key: str) -> str:
+    """The alert, whenever it began to fire."""
+    return key.partition(" ")[0]
