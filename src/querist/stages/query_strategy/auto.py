@@ -12,7 +12,7 @@ from querist.core.selection import top_k
 from querist.core.types import Embeddings, Pool, Probabilities, Selection
 from querist.models.neighbours import inverse_lengths, nearest_point, nearest_squared, of
 from querist.stages.query_strategy.distances import labeled_rows
-from querist.stages.query_strategy.facility_location import facility_location, likeness
+from querist.stages.query_strategy.facility_location import GROUP, facility_location, likeness
 from querist.stages.query_strategy.kmeans import stands_for
 from querist.stages.query_strategy.prob_cover import RADIUS_SAMPLE, n_classes_of, pure_radius
 
@@ -21,9 +21,9 @@ LEAST, MOST = 3, 20
 FEW, WIDE = 3, 100
 """Labels for each class, on the mean, below which a model knows too little of most classes to be sure of anything, and
 the candidates for each query then."""
-ONE_SIDED, AROUND = 0.3, 4096
+ONE_SIDED, AROUND = 0.3, GROUP
 """Share of the predictions that the model's own probabilities do not bear out, above which its scores show the next
-frequent class alone, and the candidates then, from the whole pool."""
+frequent class alone, and the candidates then, from the whole pool: as many as are compared with all others at once."""
 SETTLED = 0.05
 """Share of changed predictions below which labels count as known less and less."""
 COMMON = 1 / 3
