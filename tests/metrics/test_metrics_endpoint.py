@@ -123,6 +123,20 @@ def test_a_drift_alarm_that_fires_anew_opens_no_round_before_the_next_alarm(
     assert post(ops, alert(startsAt="2026-02-03T00:00:00Z"))["round"] == 4
 
 
+def test_a_new_alert_opens_a_round_beside_one_that_still_fires(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alertmanager sends a group whole: what fires since long comes with what has just begun."""
+    ops, told = client("rounds"), []
+    monkeypatch.setattr(
+        alerting,
+        "open_drift_round",
+        lambda _, why: told.append(why) or {"round": 1 + len(told), "opened": True, "reason": why},
+    )
+    post(ops, alert("Old"))
+    assert post(ops, alert("Old"), alert("New"))["round"] == 3
+    assert post(ops, alert("Old"), alert("New"))["reason"] == "the alert has opened its round before"
+    assert told == ["Alertmanager: Old", "Alertmanager: New"]
+
+
 def alarm(project: Project) -> None:
     with project.ledger.begin() as tx:
         add_analysis(tx, "alert", {}, round=1, now=project.clock())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from querist.stages.evaluation.metrics import LOWER_IS_BETTER
 
 REACTIVATE = "reactivate"
-"""The label `action` of an alert that opens a round: see `pipeline.alerting`."""
+"""The label `action` of an alert that opens a round: see `pipeline.monitoring.alerting`."""
 JOB, SERVING_JOB = "querist", "querist-serving"
 _LOWER = "|".join(sorted(LOWER_IS_BETTER))
 

@@ -31,8 +31,8 @@ class Fired:
 def receive_alerts(project: Project, alerts: Sequence[Fired]) -> dict[str, Any]:
     """Opens a drift round for the alerts that fire and ask for it: {"taken": alerts, "round", "opened", "reason"}.
 
-    Idempotent: while an alert fires it opens one round, and all of them together open no second one beside it. That of
-    a drift alarm which fires anew, as Prometheus had lost sight of the server, opens none before the next alarm.
+    Idempotent: while an alert fires it opens one round, and while a drift round is open none opens another. That of a
+    drift alarm which fires anew, as Prometheus had lost sight of the server, opens none before the next alarm.
     Raises Busy where the project is at work; the sender tries again.
     """
     own = project.settings.project.name
@@ -44,12 +44,12 @@ def receive_alerts(project: Project, alerts: Sequence[Fired]) -> dict[str, Any]:
     known = {a.result["key"]: a.result["round"] for a in before}
     answered = {_alert_of(a.result["key"]): a.result["round"] for a in before if alarms and a.at >= alarms[0].at}
     known |= {a.key: answered[_alert_of(a.key)] for a in wanted if a.name == DRIFT and _alert_of(a.key) in answered}
-    if seen := [known[a.key] for a in wanted if a.key in known]:
-        found = {"round": max(seen), "opened": False, "reason": "the alert has opened its round before"}
+    if new := {a.key: a.name for a in wanted if a.key not in known}:
+        found = open_drift_round(project, f"Alertmanager: {', '.join(sorted(set(new.values())))}")
     else:
-        found = open_drift_round(project, f"Alertmanager: {', '.join(sorted({a.name for a in wanted}))}")
+        newest = max(known[a.key] for a in wanted)
+        found = {"round": newest, "opened": False, "reason": "the alert has opened its round before"}
     if found["round"] is not None:
-        new = {a.key for a in wanted} - known.keys()
         with project.ledger.begin() as tx:
             for key in sorted(new):
                 add_analysis(tx, KIND, {"key": key, "round": found["round"]}, round=found["round"], now=project.clock())
